@@ -1,0 +1,1 @@
+"""Metric people in a metric scene from one live camera. Importable without ROS."""

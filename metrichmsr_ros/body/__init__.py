@@ -1,0 +1,1 @@
+"""Parametric bodies in the SMPL format: skinning, loading, the licence-free default."""

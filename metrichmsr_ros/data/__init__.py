@@ -1,0 +1,1 @@
+"""Synthetic people and scenes, and readers of images, videos and bags."""

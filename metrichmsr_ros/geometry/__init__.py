@@ -1,0 +1,1 @@
+"""Cameras, rays, rotations, alignment, and the depth of meshes."""

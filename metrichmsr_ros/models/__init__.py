@@ -1,0 +1,1 @@
+"""Estimators that turn landmarks and rays into SMPL parameters."""

@@ -1,0 +1,1 @@
+"""Detection, landmarks, tracking, depth sources and the pipeline that joins them."""

@@ -1,0 +1,1 @@
+"""The ROS 2 adapter: the only folder that imports ROS."""

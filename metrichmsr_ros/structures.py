@@ -1,0 +1,221 @@
+"""The values that flow through the pipeline, one frozen dataclass per arrow.
+
+``Frame`` → ``Detections`` → ``Landmarks`` → ``People`` → ``DepthMap``; a ``Scene`` is what one frame
+gives in the end. All lengths are metres in the camera optical frame (x right, y down, z forward), all
+pixels are those of ``Frame.image`` with integer coordinates at pixel centres.
+
+Letters: N people, V vertices, J = 24 SMPL joints, L = 33 BlazePose landmarks, H, W image size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
+from enum import IntEnum
+from typing import TypeVar
+
+import numpy as np
+
+from metrichmsr_ros.geometry.camera import Camera
+
+NUM_JOINTS = 24
+NUM_SHAPE = 10
+NUM_LANDMARKS = 33
+
+_Batch = TypeVar('_Batch', bound='PersonBatch')
+
+
+class TrackState(IntEnum):
+    """How a person of this frame is known; the values are those of ``metrichmsr_msgs/Person``."""
+
+    NEW = 0
+    TRACKED = 1
+    PREDICTED = 2
+
+
+@dataclass(frozen=True)
+class DepthImage:
+    """A measured or predicted depth image before it is brought into the people's scale.
+
+    Attributes:
+        depth_z: Depth along the optical axis, (H, W) float32, metres, NaN where unknown.
+        camera: Camera of this image; need not be the colour camera's size or intrinsics.
+        metric: Whether the values are metres (else relative: affine in metres).
+        source: Name of what made it, for diagnostics.
+    """
+
+    depth_z: np.ndarray
+    camera: Camera
+    metric: bool = True
+    source: str = ''
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One image with its camera and time.
+
+    Attributes:
+        image: (H, W, 3) uint8, RGB, not rectified unless ``camera`` is.
+        camera: Camera with ``camera.width, camera.height == W, H``.
+        stamp: Acquisition time, integer nanoseconds.
+        depth: Sensor depth of the same instant, or None.
+    """
+
+    image: np.ndarray
+    camera: Camera
+    stamp: int
+    depth: DepthImage | None = None
+
+
+@dataclass(frozen=True)
+class PersonBatch:
+    """Base of the per-person structs: every field that is an array or tuple has N as first axis."""
+
+    def __len__(self) -> int:
+        return len(getattr(self, fields(self)[0].name))
+
+    def select(self: _Batch, index: Sequence[int] | np.ndarray) -> _Batch:
+        """Return the people at ``index`` (integers, or a boolean mask of length N), in that order."""
+        index = np.asarray(index)
+        index = np.flatnonzero(index) if index.dtype == bool else index.astype(int)
+        picked = {}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, np.ndarray):
+                picked[item.name] = value[index]
+            elif isinstance(value, tuple):
+                picked[item.name] = tuple(value[i] for i in index)
+        return replace(self, **picked)
+
+
+@dataclass(frozen=True)
+class Detections(PersonBatch):
+    """Where people may be, from a detector.
+
+    Attributes:
+        boxes: x_min, y_min, x_max, y_max, (N, 4) float32, pixels; may reach over the border.
+        scores: Confidence, (N,) float32, 0..1.
+        rois: Square the landmark network should read: centre x, centre y, side, clockwise angle that
+            turns the image's up into the person's up, (N, 4) float32, pixels and radians.
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    rois: np.ndarray
+
+
+@dataclass(frozen=True)
+class Landmarks(PersonBatch):
+    """BlazePose landmarks of N people.
+
+    Attributes:
+        image: x, y and relative depth z (same scale as x, hips' mid-point at 0, smaller = nearer),
+            (N, 33, 3) float32, pixels.
+        world: Metric landmarks about the mid-hip, (N, 33, 3) float32, metres, axes of the camera
+            optical frame as seen along the crop's own axis (see ``models/landmark_ik.py``).
+        visibility: Probability of being inside the image and not hidden, (N, 33) float32, 0..1.
+        presence: Probability of being inside the crop, (N, 33) float32, 0..1.
+        scores: Probability that the crop holds a person, (N,) float32, 0..1.
+        boxes: Tight box about the landmarks inside the crop, (N, 4) float32, pixels.
+        rois: The crop that was read, as in ``Detections.rois``, (N, 4) float32.
+    """
+
+    image: np.ndarray
+    world: np.ndarray
+    visibility: np.ndarray
+    presence: np.ndarray
+    scores: np.ndarray
+    boxes: np.ndarray
+    rois: np.ndarray
+
+
+@dataclass(frozen=True)
+class People(PersonBatch):
+    """Metric people in the camera optical frame: SMPL parameters and what follows from them.
+
+    Attributes:
+        ids: Track ids, five lower-case letters each; '' before tracking.
+        states: ``TrackState`` of each person.
+        scores: Confidence, (N,) float32, 0..1.
+        boxes: Image boxes, (N, 4) float32, pixels, x_min, y_min, x_max, y_max.
+        pose: Axis-angle θ, (N, 24, 3) float32, radians; joint 0 turns body axes into camera axes.
+        shape: β, (N, 10) float32, standard deviations.
+        translation: SMPL ``transl``, (N, 3) float32, metres; not the pelvis.
+        vertices: Skinned surface, (N, V, 3) float32, metres, camera frame.
+        joints: SMPL joints, (N, 24, 3) float32, metres, camera frame; ``joints[:, 0]`` is the pelvis.
+        pelvis_covariance: Of ``joints[:, 0]``, (N, 3, 3) float32, m²; NaN where unknown.
+        heights: Standing height of the unposed body, (N,) float32, metres.
+        velocities: Of the pelvis, (N, 3) float32, m/s; NaN until it has been seen twice.
+        body_model: Name of the body the parameters belong to.
+    """
+
+    ids: tuple[str, ...]
+    states: tuple[TrackState, ...]
+    scores: np.ndarray
+    boxes: np.ndarray
+    pose: np.ndarray
+    shape: np.ndarray
+    translation: np.ndarray
+    vertices: np.ndarray
+    joints: np.ndarray
+    pelvis_covariance: np.ndarray
+    heights: np.ndarray
+    velocities: np.ndarray
+    body_model: str = ''
+
+    @property
+    def pelvis(self) -> np.ndarray:
+        """Joint 0, (N, 3) float32, metres, camera frame."""
+        return self.joints[:, 0]
+
+    @classmethod
+    def empty(cls, num_vertices: int, body_model: str = '') -> People:
+        """Return nobody, with the right shapes."""
+
+        def zeros(*shape: int) -> np.ndarray:
+            return np.zeros((0, *shape), np.float32)
+
+        return cls(
+            ids=(), states=(), scores=zeros(), boxes=zeros(4), pose=zeros(NUM_JOINTS, 3),
+            shape=zeros(NUM_SHAPE), translation=zeros(3), vertices=zeros(num_vertices, 3),
+            joints=zeros(NUM_JOINTS, 3), pelvis_covariance=zeros(3, 3), heights=zeros(),
+            velocities=zeros(3), body_model=body_model,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class DepthMap:
+    """The scene's depth in the people's metric scale, aligned with ``Frame.image`` pixel for pixel.
+
+    Attributes:
+        depth_z: Depth along the optical axis, (H, W) float32, metres, NaN where unknown.
+        prior_z: The source's depth before refinement, same shape and unit.
+        source: Name of the depth source.
+        scale: Factor of the affine correction ``depth_z = scale · prior_z + shift``.
+        shift: Shift of that correction, metres.
+        num_anchors: Pixels of visible mesh surface that the correction was fitted to; 0 = not refined.
+    """
+
+    depth_z: np.ndarray
+    prior_z: np.ndarray
+    source: str
+    scale: float = 1.0
+    shift: float = 0.0
+    num_anchors: int = 0
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Everything one frame gave.
+
+    Attributes:
+        frame: The input.
+        people: Tracked people.
+        depth: Refined depth, or None where no depth source is configured or it had nothing to say.
+        timings: Seconds spent per stage, in order.
+    """
+
+    frame: Frame
+    people: People
+    depth: DepthMap | None
+    timings: dict[str, float] = field(default_factory=dict)
