@@ -42,12 +42,16 @@ class DepthImage:
         camera: Camera of this image; need not be the colour camera's size or intrinsics.
         metric: Whether the values are metres (else relative: affine in metres).
         source: Name of what made it, for diagnostics.
+        measured: Whether a sensor measured it; a measurement is never rescaled to the people.
+        sees_people: Whether a person's pixels show the person; a ground plane shows what is behind.
     """
 
     depth_z: np.ndarray
     camera: Camera
     metric: bool = True
     source: str = ''
+    measured: bool = False
+    sees_people: bool = True
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,17 @@ class PersonBatch:
             elif isinstance(value, tuple):
                 picked[item.name] = tuple(value[i] for i in index)
         return replace(self, **picked)
+
+    def concatenate(self: _Batch, *others: _Batch) -> _Batch:
+        """Return these people and then those of ``others``."""
+        joined = {}
+        for item in fields(self):
+            values = [getattr(batch, item.name) for batch in (self, *others)]
+            if isinstance(values[0], np.ndarray):
+                joined[item.name] = np.concatenate(values)
+            elif isinstance(values[0], tuple):
+                joined[item.name] = sum(values, ())
+        return replace(self, **joined)
 
 
 @dataclass(frozen=True)
