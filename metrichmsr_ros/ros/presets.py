@@ -1,0 +1,57 @@
+"""Camera presets: which topics a driver publishes and which parameters suit it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+TOPICS = ('image', 'camera_info', 'depth')
+
+
+@dataclass(frozen=True)
+class CameraPreset:
+    """What ``config/cameras/<name>.yaml`` says.
+
+    Attributes:
+        topics: Topic of each input of the node: ``image``, ``camera_info``, ``depth``.
+        frame: Optical frame of the camera, where RViz puts its view.
+        parameters: Node parameters that suit this camera.
+    """
+
+    topics: dict[str, str]
+    frame: str
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def remappings(self) -> list[tuple[str, str]]:
+        """Topic remappings of the node, (from, to)."""
+        return list(self.topics.items())
+
+
+def preset_names(folder: Path) -> list[str]:
+    """Return the names of the presets in ``folder``, sorted."""
+    return sorted(path.stem for path in folder.glob('*.yaml'))
+
+
+def load_preset(name: str, folder: Path) -> CameraPreset:
+    """Read a preset by its name in ``folder``, or by the path of a YAML file.
+
+    Raises:
+        ValueError: There is no such preset, or the file breaks the rules; the message names both.
+    """
+    path = Path(name) if name.endswith(('.yaml', '.yml')) else folder / f'{name}.yaml'
+    if not path.is_file():
+        known = ', '.join(preset_names(folder))
+        raise ValueError(f'camera preset {name!r} is not one of {known} and not a YAML file')
+    try:
+        values = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise ValueError(f'camera preset {path} is not YAML: {error}') from error
+    if not isinstance(values, dict) or set(values) != {'topics', 'frame', 'parameters'}:
+        raise ValueError(f'camera preset {path} must have the keys topics, frame, parameters')
+    if not isinstance(values['topics'], dict) or set(values['topics']) != set(TOPICS):
+        raise ValueError(f'camera preset {path}: topics must be exactly {", ".join(TOPICS)}')
+    return CameraPreset(**values)
