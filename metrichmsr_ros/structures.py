@@ -133,6 +133,7 @@ class Landmarks(PersonBatch):
         scores: Probability that the crop holds a person, (N,) float32, 0..1.
         boxes: Tight box about the landmarks inside the crop, (N, 4) float32, pixels.
         rois: The crop that was read, as in ``Detections.rois``, (N, 4) float32.
+        next_rois: The crop to read the same person from in the next frame, (N, 4) float32.
     """
 
     image: np.ndarray
@@ -142,6 +143,7 @@ class Landmarks(PersonBatch):
     scores: np.ndarray
     boxes: np.ndarray
     rois: np.ndarray
+    next_rois: np.ndarray
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The two BlazePose networks: where they lie, and the one command that fetches them.
 
-They are two files of the PyPI wheel of mediapipe (Apache-2.0). ``ensure_assets`` downloads that wheel by
-name with pip, takes the files out and keeps them in the user's cache; ``find_assets`` only looks.
+They are two files of the PyPI wheel of mediapipe (Apache-2.0). ``ensure_assets`` downloads that wheel
+by name with pip, takes the files out and keeps them in the user's cache; ``find_assets`` only looks.
 """
 
 from __future__ import annotations
@@ -145,7 +145,8 @@ def _download_wheel(directory: Path) -> Path:
     command = [
         sys.executable, '-m', 'pip', 'download', '--disable-pip-version-check',
         '--no-deps', '--only-binary=:all:', '--implementation=cp', '--abi=cp311',
-        '--python-version=3.11', '--platform=manylinux_2_17_x86_64', '--dest', str(directory), WHEEL,
+        '--python-version=3.11', '--platform=manylinux_2_17_x86_64',
+        '--dest', str(directory), WHEEL,
     ]  # fmt: skip
     result = subprocess.run(command, stdout=sys.stderr.fileno(), stderr=subprocess.PIPE, text=True)
     if result.returncode:
