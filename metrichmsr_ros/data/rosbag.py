@@ -1,0 +1,275 @@
+"""Recorded ROS cameras (rosbag2, mcap, ROS 1) as a source, through ``rosbags``: no ROS needed."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+import logging
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from rosbags.highlevel import AnyReader, AnyReaderError
+from rosbags.interfaces import Connection
+from rosbags.typesys import get_typestore, Stores
+
+from metrichmsr_ros.data.bag_images import (
+    camera_info_values,
+    depth_z_image,
+    is_colour,
+    is_depth,
+    rgb_image,
+)
+from metrichmsr_ros.data.source_frame import Intrinsics, repeat, SourceError, SourceFrame
+from metrichmsr_ros.geometry.camera import Camera
+from metrichmsr_ros.structures import DepthImage
+
+BAG_SUFFIXES = frozenset({'.bag', '.mcap', '.db3'})
+SINGLE_IMAGE_RATE = 10.0
+DEPTH_SLOP = 0.35
+_IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
+_INFO_TYPE = 'sensor_msgs/msg/CameraInfo'
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class BagTopics:
+    """Topics to read; None = chosen by type and encoding.
+
+    Attributes:
+        image: Image or CompressedImage.
+        camera_info: CameraInfo of ``image``.
+        depth: Image (16UC1, 32FC1) or compressedDepth, seen from the frame of ``image``.
+    """
+
+    image: str | None = None
+    camera_info: str | None = None
+    depth: str | None = None
+
+
+class BagSource:
+    """The camera of a bag; a bag with a single image shows it at 10 Hz.
+
+    Attributes:
+        topics: The topics that were chosen; None where there is no ``depth`` or ``camera_info``.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        intrinsics: Intrinsics,
+        *,
+        rate: float | None = None,
+        loop: bool | None = None,
+        depth_slop: float | None = None,
+        topics: BagTopics | None = None,
+    ) -> None:
+        self.name = path.name
+        self._path = path
+        self._intrinsics = intrinsics
+        self._slop = round((DEPTH_SLOP if depth_slop is None else depth_slop) * 1e9)
+        if self._slop < 0:
+            raise SourceError(f'depth_slop={depth_slop} s is negative')
+        with closing(self._open()) as reader:
+            heads = _first_messages(reader)
+            self.topics = choose_topics(heads, topics or BagTopics(), str(path))
+            self._infos = _calibrations(_messages(reader, self.topics.camera_info))
+            self.frame_id = heads[self.topics.image].header.frame_id
+            count = sum(c.msgcount for c in reader.connections if c.topic == self.topics.image)
+            own_rate = (count - 1) / (reader.duration * 1e-9) if count > 1 else SINGLE_IMAGE_RATE
+        self.rate = rate or own_rate
+        self.loop = count == 1 if loop is None else loop
+        next(self._one_pass())  # an undecodable image or calibration is told at once
+
+    def __iter__(self) -> Iterator[SourceFrame]:
+        return repeat(self._one_pass, loop=self.loop, rate=self.rate)
+
+    def _open(self) -> AnyReader:
+        try:
+            reader = AnyReader([self._path], default_typestore=get_typestore(Stores.ROS2_JAZZY))
+            reader.open()
+        except (AnyReaderError, OSError, KeyError, ValueError) as error:
+            raise SourceError(f'{self._path} is not a readable bag: {error}') from None
+        return reader
+
+    def _one_pass(self) -> Iterator[SourceFrame]:
+        with closing(self._open()) as reader:
+            wanted = (self.topics.image, self.topics.depth)
+            messages = (
+                (connection.topic == self.topics.depth, time, message)
+                for connection, time, message in _decoded(reader, wanted)
+            )
+            for image, depth in pair_depth(messages, self._slop):
+                try:
+                    yield self._frame(image, depth)
+                except ValueError as error:
+                    raise SourceError(f'{self._path}: {error}') from None
+
+    def _frame(self, message: Any, depth: Any | None) -> SourceFrame:
+        image = rgb_image(message)
+        height, width = image.shape[:2]
+        stamp = _stamp(message)
+        camera = self._camera(stamp, width, height)
+        if depth is None:
+            return SourceFrame(image, camera, stamp, self.frame_id)
+        depth_z = depth_z_image(depth)
+        seen_by = camera.resized(depth_z.shape[1], depth_z.shape[0])
+        return SourceFrame(
+            image, camera, stamp, self.frame_id,
+            depth=DepthImage(depth_z, seen_by, source=self.topics.depth, measured=True),
+            depth_stamp=_stamp(depth),
+        )  # fmt: skip
+
+    def _camera(self, stamp: int, width: int, height: int) -> Camera:
+        if not self._infos:
+            return self._intrinsics.camera(width, height)
+        # The first calibration also holds before its own stamp: drivers start image first.
+        info = [item[1] for item in self._infos if item[0] <= stamp or item is self._infos[0]][-1]
+        rectified = 'image_rect' in self.topics.image
+        camera = Camera.from_camera_info(info, width=width, height=height, rectified=rectified)
+        return camera if camera.calibrated else self._intrinsics.camera(width, height)
+
+
+def choose_topics(heads: dict[str, Any], wanted: BagTopics, bag: str) -> BagTopics:
+    """Choose a bag's camera.
+
+    Args:
+        heads: First message of every topic.
+        wanted: The user's choice.
+        bag: The bag's name, for errors.
+
+    Returns:
+        Topics that exist; raw colour before compressed, with CameraInfo beside it before without.
+
+    Raises:
+        SourceError: No colour image, or a wanted topic is not there.
+    """
+    for topic in (wanted.image, wanted.camera_info, wanted.depth):
+        if topic is not None and topic not in heads:
+            raise SourceError(f'{bag} has no topic {topic}; it has {", ".join(sorted(heads))}')
+    infos = [t for t, m in heads.items() if hasattr(m, 'distortion_model')]
+    images = [t for t in heads if t not in infos]
+    colour = [t for t in images if is_colour(heads[t])]
+    if wanted.image is None and not colour:
+        raise SourceError(
+            f'{bag} has no colour image; it has {", ".join(sorted(heads)) or "nothing"}'
+        )
+
+    def rank(topic: str) -> tuple[bool, bool, bool, str]:
+        message = heads[topic]
+        encoding = getattr(message, 'encoding', None)
+        return encoding == 'mono8', not _beside(topic, infos), encoding is None, topic
+
+    image = wanted.image or min(colour, key=rank)
+    info = wanted.camera_info or _info_of(image, infos, heads)
+    depth = wanted.depth or _depth_of(image, [t for t in images if is_depth(heads[t])], heads)
+    return BagTopics(image, info, depth)
+
+
+def pair_depth(
+    messages: Iterable[tuple[bool, int, Any]], slop: int
+) -> Iterator[tuple[Any, Any | None]]:
+    """Pair each image with the depth nearest in stamp, within ``slop`` nanoseconds.
+
+    Args:
+        messages: (is depth, time of recording, message) in the order of recording; the two streams
+            may be recorded late by up to a second.
+        slop: Largest difference of stamps, nanoseconds.
+
+    Yields:
+        Every image, in order, with its depth or None.
+    """
+    images: deque[tuple[int, Any]] = deque()
+    depths: deque[Any] = deque()
+
+    def nearest(image: Any) -> Any | None:
+        stamp = _stamp(image)
+        while depths and _stamp(depths[0]) < stamp - slop:
+            depths.popleft()
+        best = min(depths, key=lambda depth: abs(_stamp(depth) - stamp), default=None)
+        return best if best is not None and abs(_stamp(best) - stamp) <= slop else None
+
+    for is_depth_message, time, message in messages:
+        (depths.append(message) if is_depth_message else images.append((time, message)))
+        while images:
+            recorded, image = images[0]
+            newest = _stamp(depths[-1]) if depths else None
+            if (newest is None or newest < _stamp(image)) and time < recorded + slop + 10**9:
+                break
+            images.popleft()
+            yield image, nearest(image)
+    for _, image in images:
+        yield image, nearest(image)
+
+
+def _first_messages(reader: AnyReader) -> dict[str, Any]:
+    heads = {}
+    for connection in reader.connections:
+        if connection.msgtype in (*_IMAGE_TYPES, _INFO_TYPE) and connection.topic not in heads:
+            for message in _messages(reader, connection.topic):
+                heads[connection.topic] = message
+                break
+    return heads
+
+
+def _messages(reader: AnyReader, topic: str | None) -> Iterator[Any]:
+    return (message for _, _, message in _decoded(reader, (topic,)))
+
+
+def _decoded(
+    reader: AnyReader, topics: tuple[str | None, ...]
+) -> Iterator[tuple[Connection, int, Any]]:
+    connections = [c for c in reader.connections if c.topic in topics]
+    if not connections:  # rosbags takes an empty choice for all
+        return
+    for connection, time, raw in reader.messages(connections):
+        yield connection, time, reader.deserialize(raw, connection.msgtype)
+
+
+def _calibrations(infos: Iterable[Any]) -> list[tuple[int, SimpleNamespace]]:
+    """Return stamp and values of every CameraInfo that differs from the one before it."""
+    changes: list[tuple[int, SimpleNamespace]] = []
+    for message in infos:
+        info = camera_info_values(message)
+        if not changes or _numbers(info) != _numbers(changes[-1][1]):
+            changes.append((_stamp(message), info))
+    return changes
+
+
+def _numbers(info: SimpleNamespace) -> tuple[Any, ...]:
+    roi = (info.roi.x_offset, info.roi.y_offset, info.roi.width, info.roi.height)
+    size = (info.width, info.height, info.binning_x, info.binning_y)
+    return (*info.d, *info.k, *info.r, *info.p, *size, *roi)
+
+
+def _stamp(message: Any) -> int:
+    return message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
+
+
+def _beside(image: str, infos: list[str]) -> str | None:
+    """Return the CameraInfo topic that image_transport pairs with ``image``."""
+    parts = image.split('/')
+    for depth in (1, 2):  # …/image_raw and …/image_raw/compressed
+        topic = '/'.join([*parts[:-depth], 'camera_info'])
+        if topic in infos:
+            return topic
+    return None
+
+
+def _info_of(image: str, infos: list[str], heads: dict[str, Any]) -> str | None:
+    """Return the CameraInfo of ``image``: beside it, else of its frame."""
+    frame_id = heads[image].header.frame_id
+    same_frame = (t for t in infos if heads[t].header.frame_id == frame_id)
+    return _beside(image, infos) or next(same_frame, None)
+
+
+def _depth_of(image: str, depths: list[str], heads: dict[str, Any]) -> str | None:
+    """Return a depth topic that is seen from the frame of ``image``; raw before compressed."""
+    frame_id = heads[image].header.frame_id
+    aligned = [t for t in depths if heads[t].header.frame_id == frame_id]
+    if depths and not aligned:
+        _logger.warning('no depth topic of %s is in the frame %s of the image', depths, frame_id)
+    return min(aligned, key=lambda t: (not hasattr(heads[t], 'encoding'), t), default=None)
