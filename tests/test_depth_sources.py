@@ -145,5 +145,5 @@ def test_topic_follows_a_change_of_cameras():
 
 
 def test_topic_of_another_size_than_its_camera_is_refused():
-    with pytest.raises(ValueError, match='depth is 80x60 px: .* 160x120'):
+    with pytest.raises(ValueError, match=r'depth is 80x60 px: .* 160x120'):
         TopicDepth().depth(make_frame(np.ones((60, 80))))

@@ -44,9 +44,10 @@ def _resample(depth_z: np.ndarray, source: Camera, target: Camera) -> np.ndarray
     pool = int(_pixels_per_ray(source) / _pixels_per_ray(target))
     if pool > 1:
         # Several depth pixels fall into one image pixel: the nearest surface is the seen one.
-        filled = np.where(np.isnan(depth_z), np.float32(np.inf), depth_z)
+        nothing = np.finfo(np.float32).max
+        filled = np.where(np.isnan(depth_z), nothing, depth_z)
         nearest = cv2.erode(filled, np.ones((pool, pool), np.uint8))
-        depth_z = np.where(np.isfinite(nearest), nearest, np.float32(np.nan))
+        depth_z = np.where(nearest < nothing, nearest, np.float32(np.nan))
     return cv2.remap(
         depth_z,
         *_nearest_pixels(source, target),
