@@ -1,0 +1,123 @@
+"""LandmarkIK, the classical baseline: BlazePose landmarks → metric people, in closed form.
+
+1. World landmarks are metric about the mid-hip, in the axes of a camera that looks along the
+   crop's own axis; the smallest turn from the optical axis to the ray of the crop's centre brings
+   them into the camera's axes.
+2. Their directions give the joint rotations (``landmark_rotations.py``).
+3. The shape is the mean adult: landmarks are too small by a tenth, so they do not tell the height.
+4. The body stands where its points lie best on the distortion-aware rays of the image landmarks
+   (``ray_translation.py``).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from metrichmsr_ros.body.body_model import BodyModel
+from metrichmsr_ros.geometry.camera import Camera
+from metrichmsr_ros.models.landmark_rotations import LandmarkRotations
+from metrichmsr_ros.models.ray_translation import translation_from_rays
+from metrichmsr_ros.models.turns import apply, smallest_turn, unit
+from metrichmsr_ros.structures import Frame, Landmarks, NUM_SHAPE, People, TrackState
+
+NAME = 'landmark_ik'
+
+# Below this visibility a world landmark is a guess about what is hidden or outside the image.
+MIN_VISIBILITY = 0.1
+# Adults' heights vary by 5.5 % about their mean, and with them the distance at one image size.
+HEIGHT_SIGMA = 0.055
+
+
+class LandmarkIK:
+    """Closed-form estimator; follows the ``Estimator`` protocol."""
+
+    name = NAME
+
+    def __init__(self, body: BodyModel) -> None:
+        """Prepare the rest pose of ``body``, on the CPU."""
+        self.body = body
+        shape = torch.zeros(1, NUM_SHAPE)
+        with torch.no_grad():
+            rest = body.blazepose(body.rest_vertices(shape))[0].numpy()
+            self._pelvis = body.rest_joints(shape)[0, 0].numpy()
+            self._height = float(body.heights(shape))
+        self._rotations = LandmarkRotations(rest)
+
+    def estimate(self, frame: Frame, landmarks: Landmarks) -> People:
+        """Estimate the people.
+
+        Args:
+            frame: The image and its camera.
+            landmarks: N people of that image.
+
+        Returns:
+            As many people, in the same order, not tracked yet. ``pelvis_covariance`` holds the
+            residuals of the fit and the unknown height, which is most of it.
+        """
+        count = len(landmarks)
+        if not count:
+            return People.empty(self.body.num_vertices, self.body.name)
+        world = world_in_camera_axes(frame.camera, landmarks)
+        pose = self._rotations.fit(world, landmarks.visibility >= MIN_VISIBILITY)
+        shape = np.zeros((count, NUM_SHAPE), np.float32)
+        vertices, joints = self.body.pose_numpy(pose, shape, np.zeros((count, 3), np.float32))
+        fit = translation_from_rays(
+            self._points(vertices),
+            frame.camera.unproject(landmarks.image[..., :2].astype(np.float64)),
+            landmarks.visibility * landmarks.presence,
+        )
+        shift = fit.translation[:, None].astype(np.float32)
+        vertices, joints = vertices + shift, joints + shift
+        return People(
+            ids=('',) * count,
+            states=(TrackState.NEW,) * count,
+            scores=landmarks.scores.astype(np.float32),
+            boxes=_mesh_boxes(frame.camera, vertices, landmarks.boxes),
+            pose=pose.astype(np.float32),
+            shape=shape,
+            translation=fit.translation.astype(np.float32),
+            vertices=vertices,
+            joints=joints,
+            pelvis_covariance=_pelvis_covariance(joints[:, 0], fit.covariance),
+            heights=np.full(count, self._height, np.float32),
+            velocities=np.full((count, 3), np.nan, np.float32),
+            body_model=self.body.name,
+        )
+
+    @torch.inference_mode()
+    def _points(self, vertices: np.ndarray) -> np.ndarray:
+        return self.body.blazepose(torch.from_numpy(vertices)).numpy()
+
+
+def world_in_camera_axes(camera: Camera, landmarks: Landmarks) -> np.ndarray:
+    """Return the world landmarks turned from the crop's axis to the camera's.
+
+    Args:
+        camera: Camera of the image.
+        landmarks: N people.
+
+    Returns:
+        (N, 33, 3) float64, metres about the mid-hip, camera axes.
+    """
+    rays = camera.unproject(landmarks.rois[:, :2].astype(np.float64))
+    optical = np.array([0.0, 0.0, 1.0])
+    rays = np.where(np.isfinite(rays), rays, optical)
+    R_cam_crop = smallest_turn(optical, unit(rays))
+    return apply(R_cam_crop[:, None], landmarks.world.astype(np.float64))
+
+
+def _pelvis_covariance(pelvis: np.ndarray, fitted: np.ndarray) -> np.ndarray:
+    along = pelvis[:, :, None] * pelvis[:, None, :]
+    return (fitted + HEIGHT_SIGMA**2 * along).astype(np.float32)
+
+
+def _mesh_boxes(camera: Camera, vertices: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
+    """Return the surfaces' image boxes, (N, 4) float32; ``otherwise`` where none projects."""
+    pixels = camera.project(vertices)
+    low = np.where(np.isnan(pixels), np.inf, pixels).min(axis=1)
+    high = np.where(np.isnan(pixels), -np.inf, pixels).max(axis=1)
+    boxes = np.concatenate([low, high], axis=-1)
+    return np.where(np.isfinite(boxes).all(axis=-1, keepdims=True), boxes, otherwise).astype(
+        np.float32
+    )
