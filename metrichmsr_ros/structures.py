@@ -1,8 +1,8 @@
 """The values that flow through the pipeline, one frozen dataclass per arrow.
 
-``Frame`` → ``Detections`` → ``Landmarks`` → ``People`` → ``DepthMap``; a ``Scene`` is what one frame
-gives in the end. All lengths are metres in the camera optical frame (x right, y down, z forward), all
-pixels are those of ``Frame.image`` with integer coordinates at pixel centres.
+``Frame`` → ``Detections`` → ``Landmarks`` → ``People`` → ``DepthMap``; a ``Scene`` is what one
+frame gives in the end. All lengths are metres in the camera optical frame (x right, y down, z
+forward), all pixels are those of ``Frame.image`` with integer coordinates at pixel centres.
 
 Letters: N people, V vertices, J = 24 SMPL joints, L = 33 BlazePose landmarks, H, W image size.
 """
@@ -12,11 +12,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from enum import IntEnum
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from metrichmsr_ros.geometry.camera import Camera
+
+if TYPE_CHECKING:  # importing it starts Warp
+    from metrichmsr_ros.geometry.mesh_depth import MeshDepth
 
 NUM_JOINTS = 24
 NUM_SHAPE = 10
@@ -43,7 +46,7 @@ class DepthImage:
         metric: Whether the values are metres (else relative: affine in metres).
         source: Name of what made it, for diagnostics.
         measured: Whether a sensor measured it; a measurement is never rescaled to the people.
-        sees_people: Whether a person's pixels show the person; a ground plane shows what is behind.
+        sees_people: Whether a person's pixels show the person; a floor shows what is behind.
     """
 
     depth_z: np.ndarray
@@ -73,13 +76,13 @@ class Frame:
 
 @dataclass(frozen=True)
 class PersonBatch:
-    """Base of the per-person structs: every field that is an array or tuple has N as first axis."""
+    """Base of the per-person structs: each array or tuple field has N as first axis."""
 
     def __len__(self) -> int:
         return len(getattr(self, fields(self)[0].name))
 
     def select(self: _Batch, index: Sequence[int] | np.ndarray) -> _Batch:
-        """Return the people at ``index`` (integers, or a boolean mask of length N), in that order."""
+        """Return the people at ``index`` (integers, or a mask of length N), in that order."""
         index = np.asarray(index)
         index = np.flatnonzero(index) if index.dtype == bool else index.astype(int)
         picked = {}
@@ -110,8 +113,8 @@ class Detections(PersonBatch):
     Attributes:
         boxes: x_min, y_min, x_max, y_max, (N, 4) float32, pixels; may reach over the border.
         scores: Confidence, (N,) float32, 0..1.
-        rois: Square the landmark network should read: centre x, centre y, side, clockwise angle that
-            turns the image's up into the person's up, (N, 4) float32, pixels and radians.
+        rois: Square the landmark network should read: centre x, centre y, side, clockwise angle
+            that turns the image's up into the person's up, (N, 4) float32, pixels and radians.
     """
 
     boxes: np.ndarray
@@ -159,7 +162,7 @@ class People(PersonBatch):
         shape: β, (N, 10) float32, standard deviations.
         translation: SMPL ``transl``, (N, 3) float32, metres; not the pelvis.
         vertices: Skinned surface, (N, V, 3) float32, metres, camera frame.
-        joints: SMPL joints, (N, 24, 3) float32, metres, camera frame; ``joints[:, 0]`` is the pelvis.
+        joints: SMPL joints, (N, 24, 3) float32, metres, camera frame; the first is the pelvis.
         pelvis_covariance: Of ``joints[:, 0]``, (N, 3, 3) float32, m²; NaN where unknown.
         heights: Standing height of the unposed body, (N,) float32, metres.
         velocities: Of the pelvis, (N, 3) float32, m/s; NaN until it has been seen twice.
@@ -202,7 +205,7 @@ class People(PersonBatch):
 
 @dataclass(frozen=True)
 class DepthMap:
-    """The scene's depth in the people's metric scale, aligned with ``Frame.image`` pixel for pixel.
+    """The scene's depth in the people's metric scale, pixel for pixel that of ``Frame.image``.
 
     Attributes:
         depth_z: Depth along the optical axis, (H, W) float32, metres, NaN where unknown.
@@ -210,7 +213,7 @@ class DepthMap:
         source: Name of the depth source.
         scale: Factor of the affine correction ``depth_z = scale · prior_z + shift``.
         shift: Shift of that correction, metres.
-        num_anchors: Pixels of visible mesh surface that the correction was fitted to; 0 = not refined.
+        num_anchors: Points of people's meshes that the correction was fitted to; 0 = not refined.
     """
 
     depth_z: np.ndarray
@@ -228,11 +231,14 @@ class Scene:
     Attributes:
         frame: The input.
         people: Tracked people.
-        depth: Refined depth, or None where no depth source is configured or it had nothing to say.
+        depth: Refined depth, or None where there is no depth source or it had nothing to say.
         timings: Seconds spent per stage, in order.
+        mesh: Depth of the seen people's own surfaces, ``mesh.person`` indexing ``people``; None
+            where nobody needed it.
     """
 
     frame: Frame
     people: People
     depth: DepthMap | None
     timings: dict[str, float] = field(default_factory=dict)
+    mesh: MeshDepth | None = None

@@ -16,6 +16,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from metrichmsr_ros.geometry.camera import Camera
+from metrichmsr_ros.perception.detection import box_iou
 from metrichmsr_ros.perception.track_filter import measurement_noise, PelvisFilter
 from metrichmsr_ros.structures import People, TrackState
 
@@ -47,16 +48,6 @@ def track_ids(seed: int = 0) -> Iterator[str]:
         yield ''.join(chr(ord('a') + number // 26**k % 26) for k in range(5))
 
 
-def box_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Intersection over union of boxes (N, 4) and (M, 4), pixels. Returns (N, M)."""
-    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    shared = np.prod(np.maximum(high - low, 0.0), axis=2)
-    area_a, area_b = (np.prod(np.maximum(x[:, 2:] - x[:, :2], 0.0), axis=1) for x in (a, b))
-    return shared / np.maximum(area_a[:, None] + area_b[None] - shared, 1e-9)
-
-
 @dataclass
 class _Track:
     id: str
@@ -69,6 +60,20 @@ class _Track:
     @property
     def confirmed(self) -> bool:
         return self.hits >= CONFIRM_HITS
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """People with ids.
+
+    Attributes:
+        people: The measured people in the order they came, without those read twice; then the
+            PREDICTED ones.
+        measured: Which of the people given each measured one is, indices, ascending.
+    """
+
+    people: People
+    measured: tuple[int, ...]
 
 
 class Tracker:
@@ -88,7 +93,7 @@ class Tracker:
         self._tracks = []
         self._stamp = None
 
-    def update(self, people: People, stamp: int, camera: Camera) -> People:
+    def update(self, people: People, stamp: int, camera: Camera) -> Tracked:
         """Take the people measured in one image.
 
         Args:
@@ -97,8 +102,7 @@ class Tracker:
             camera: Camera of the image, to move boxes with their people.
 
         Returns:
-            The measured people in the order they came, without duplicates and unchanged but for
-            id, state and velocity; then the PREDICTED ones.
+            The measured people, unchanged but for id, state and velocity, then the predicted ones.
         """
         self._move_to(stamp)
         pelvis = people.pelvis.astype(np.float64)
@@ -120,7 +124,8 @@ class Tracker:
             seen.append(track)
         self._tracks = [t for t in self._tracks if _lives(t, stamp)]
         predicted = [_predicted(t, camera) for t in self._tracks if t.last_seen < stamp]
-        return _labelled(people.select(kept), seen, stamp).concatenate(*predicted)
+        labelled = _labelled(people.select(kept), seen, stamp)
+        return Tracked(labelled.concatenate(*predicted), tuple(kept))
 
     def _move_to(self, stamp: int) -> None:
         """Predict every track to ``stamp``."""

@@ -1,0 +1,69 @@
+"""What the frame pipeline is built from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import math
+from pathlib import Path
+
+DEPTH_SOURCES = ('none', 'topic', 'ground')
+ESTIMATORS = ('landmark_ik',)
+
+
+@dataclass(frozen=True)
+class PipelineConfig:
+    """Settings of :func:`metrichmsr_ros.perception.pipeline.build_pipeline`.
+
+    Attributes:
+        estimator: What makes people metric, one of ``ESTIMATORS``.
+        body_model: SMPL-format file, or None for the body that ships.
+        depth_source: 'none', 'topic' (the frame's own depth) or 'ground' (a floor).
+        camera_height: Height of the camera above the floor, metres, for 'ground'.
+        camera_tilt: How far the optical axis points below the horizon, radians, for 'ground'.
+        max_people: Most people followed at once; the nearest are not preferred.
+        min_score: Probability below which a crop holds nobody, 0..1.
+        detector_budget_ms: Time for looking for new people in each frame, milliseconds; None looks
+            everywhere in each frame, as single images need it.
+        device: 'auto' (CUDA if there is one), 'cpu' or 'cuda:<n>'.
+        threads: CPU threads of one network call.
+        id_seed: Where the sequence of track ids starts; None draws one, so that two nodes of one
+            graph do not both publish the same ``pelvis_<id>`` frame.
+
+    Raises:
+        ValueError: If a value is out of its range.
+    """
+
+    estimator: str = 'landmark_ik'
+    body_model: Path | None = None
+    depth_source: str = 'none'
+    camera_height: float = 1.0
+    camera_tilt: float = 0.0
+    max_people: int = 8
+    min_score: float = 0.5
+    detector_budget_ms: float | None = 10.0
+    device: str = 'auto'
+    threads: int = 1
+    id_seed: int | None = None
+
+    def __post_init__(self) -> None:
+        _one_of('estimator', self.estimator, ESTIMATORS)
+        _one_of('depth_source', self.depth_source, DEPTH_SOURCES)
+        _within('camera_height', self.camera_height, self.camera_height > 0, 'above 0 m')
+        tilt = self.camera_tilt
+        _within('camera_tilt', tilt, abs(tilt) < math.pi / 2, 'within ±π/2 rad')
+        _within('max_people', self.max_people, self.max_people >= 1, 'at least 1')
+        _within('min_score', self.min_score, 0 < self.min_score < 1, 'between 0 and 1')
+        budget = self.detector_budget_ms
+        if budget is not None:
+            _within('detector_budget_ms', budget, budget > 0, 'above 0 ms')
+        _within('threads', self.threads, self.threads >= 1, 'at least 1')
+
+
+def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f'{name} is {value!r}: it must be one of {", ".join(choices)}')
+
+
+def _within(name: str, value: float, holds: bool, rule: str) -> None:
+    if not (holds and math.isfinite(value)):
+        raise ValueError(f'{name} is {value}: it must be {rule}')

@@ -1,0 +1,74 @@
+"""Where to read each known person in the next frame, and who has been read twice."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from metrichmsr_ros.geometry.camera import Camera
+from metrichmsr_ros.perception.detection import box_iou
+from metrichmsr_ros.structures import Landmarks, People
+
+SAME_IOU = 0.5
+SAME_DISTANCE = 0.1  # mean distance of equal landmarks over the longer side of the box
+
+
+class PersonCrops:
+    """The crop of each person from frame to frame.
+
+    Who was read has the crop that the landmarks suggest; who is predicted has the last crop, moved
+    and scaled with the box, so that a person is read again on coming out from behind something.
+    """
+
+    def __init__(self) -> None:
+        self._rois: dict[str, np.ndarray] = {}
+        self._boxes: dict[str, np.ndarray] = {}
+
+    def keep(self, people: People, rois: np.ndarray) -> None:
+        """Keep the crops of the people of this frame and forget all others.
+
+        Args:
+            people: The tracked people, N; those read in this frame first.
+            rois: Next crops of those, (M ≤ N, 4) as in ``Landmarks.next_rois``.
+        """
+        kept = {}
+        for i, name in enumerate(people.ids):
+            if i < len(rois):
+                kept[name] = np.asarray(rois[i], np.float64)
+            elif name in self._rois:
+                kept[name] = _moved(self._rois[name], self._boxes[name], people.boxes[i])
+        self._rois = kept
+        self._boxes = dict(zip(people.ids, people.boxes, strict=True))
+
+    def rois(self, camera: Camera) -> np.ndarray:
+        """Return the crops that still show a part of the image, (N, 4), those read last first."""
+        size = np.array([camera.width, camera.height])
+        inside = [
+            roi
+            for roi in self._rois.values()
+            if np.isfinite(roi).all() and (np.abs(roi[:2] - size / 2) < (size + roi[2]) / 2).all()
+        ]
+        return np.stack(inside) if inside else np.zeros((0, 4))
+
+
+def distinct(landmarks: Landmarks) -> list[int]:
+    """Return the indices of the readings that are not of a person read before them."""
+    iou = box_iou(landmarks.boxes, landmarks.boxes)
+    sides = (landmarks.boxes[:, 2:] - landmarks.boxes[:, :2]).max(axis=1, initial=1.0)
+    kept: list[int] = []
+    for i, points in enumerate(landmarks.image[..., :2]):
+        apart = [
+            np.linalg.norm(points - landmarks.image[j, :, :2], axis=1).mean() / sides[j]
+            for j in kept
+            if iou[i, j] > SAME_IOU
+        ]
+        if min(apart, default=np.inf) > SAME_DISTANCE:
+            kept.append(i)
+    return kept
+
+
+def _moved(roi: np.ndarray, before: np.ndarray, now: np.ndarray) -> np.ndarray:
+    """Return a crop (4,) moved and scaled as its box (4,) has been."""
+    scale = (now[2:] - now[:2]).max() / max((before[2:] - before[:2]).max(), 1e-6)
+    middle_before, middle_now = (before[:2] + before[2:]) / 2, (now[:2] + now[2:]) / 2
+    centre = middle_now + (roi[:2] - middle_before) * scale
+    return np.array([*centre, roi[2] * scale, roi[3]])

@@ -1,0 +1,244 @@
+"""From one frame to its scene: who is there, where, and how far everything is.
+
+Crops of known people → landmarks → detector for the others → estimator → tracker → mesh depth →
+refined depth. Each arrow is one call of a part that was handed in; what is kept from frame to
+frame is the tracker and the crop of each person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+import secrets
+import time
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from metrichmsr_ros.body.body_model import BodyModel
+from metrichmsr_ros.geometry.camera import Camera
+from metrichmsr_ros.geometry.mesh_depth import MeshDepth, MeshRaycaster
+from metrichmsr_ros.models.estimator import Estimator
+from metrichmsr_ros.models.landmark_ik import LandmarkIK
+from metrichmsr_ros.perception.blazepose.detector import BlazePoseDetector
+from metrichmsr_ros.perception.blazepose.landmarker import BlazePoseLandmarker
+from metrichmsr_ros.perception.config import PipelineConfig
+from metrichmsr_ros.perception.depth_refinement import refine_depth, unrefined
+from metrichmsr_ros.perception.depth_sources import DepthSource, GroundPlane, TopicDepth
+from metrichmsr_ros.perception.detection import Detector
+from metrichmsr_ros.perception.person_crops import distinct, PersonCrops
+from metrichmsr_ros.perception.tracking import Tracker
+from metrichmsr_ros.structures import DepthMap, Frame, Landmarks, People, Scene, TrackState
+
+MIN_DEPTH = 0.1  # m; nobody's pelvis is nearer to a lens
+
+
+class Landmarker(Protocol):
+    """Reads the person of each crop."""
+
+    def read(self, image: np.ndarray, rois: np.ndarray) -> Landmarks:
+        """Return landmarks of all crops ``rois`` (N, 4) of ``image`` (H, W, 3), with scores."""
+        ...
+
+
+@dataclass
+class _Stopwatch:
+    """Seconds per stage, in the order the stages first ran."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+
+
+class Pipeline:
+    """Turns frames of one camera, in the order of time, into scenes. Not thread-safe.
+
+    Args:
+        detector: Finds people who are not known yet.
+        landmarker: Reads landmarks in crops.
+        estimator: Makes people metric.
+        tracker: Gives ids.
+        raycaster: Casts the estimator's meshes.
+        depth_source: Where depth comes from; None = scenes have no depth.
+        min_score: Probability below which a crop holds nobody.
+        max_people: Most people followed at once.
+    """
+
+    def __init__(
+        self,
+        *,
+        detector: Detector,
+        landmarker: Landmarker,
+        estimator: Estimator,
+        tracker: Tracker,
+        raycaster: MeshRaycaster,
+        depth_source: DepthSource | None = None,
+        min_score: float = 0.5,
+        max_people: int = 8,
+    ) -> None:
+        self._detector = detector
+        self._landmarker = landmarker
+        self._estimator = estimator
+        self._tracker = tracker
+        self._raycaster = raycaster
+        self._depth_source = depth_source
+        self._min_score = min_score
+        self._max_people = max_people
+        self._crops = PersonCrops()
+        self._camera: Camera | None = None
+
+    def reset(self) -> None:
+        """Forget everybody, as before the first frame; ids are still never given twice."""
+        self._tracker.reset()
+        self._crops = PersonCrops()
+
+    def warm_up(self) -> None:
+        """Run each part that compiles or allocates on first use, so that no frame waits for it."""
+        self._raycaster.warm_up()
+        frame = Frame(np.zeros((256, 256, 3), np.uint8), Camera.from_fov(256, 256, 1.0), 0)
+        self._detector.detect(frame, known_boxes=np.zeros((0, 4), np.float32))
+        landmarks = self._landmarker.read(frame.image, np.array([[128.0, 128.0, 256.0, 0.0]]))
+        self._estimator.estimate(frame, landmarks)
+
+    def process(self, frame: Frame, *, want_depth: bool = True, want_mesh: bool = False) -> Scene:
+        """Return the scene of one frame.
+
+        Args:
+            frame: The newest frame.
+            want_depth: Whether anybody needs ``Scene.depth``.
+            want_mesh: Whether anybody needs ``Scene.mesh``.
+
+        Raises:
+            ValueError: If the image is not RGB uint8 of the camera's size, or the depth not of its
+                camera's size; names value and rule.
+        """
+        check_frame(frame)
+        if frame.camera != self._camera:
+            self._camera, self._crops = frame.camera, PersonCrops()  # other pixels
+        watch = _Stopwatch()
+        landmarks = self._find(frame, watch)
+        with watch('estimator'):
+            measured = self._estimator.estimate(frame, landmarks)
+            sound = _sound(measured)
+            measured, landmarks = measured.select(sound), landmarks.select(sound)
+        with watch('tracking'):
+            tracked = self._tracker.update(measured, frame.stamp, frame.camera)
+            people = tracked.people
+            self._crops.keep(people, landmarks.next_rois[list(tracked.measured)])
+        mesh, depth = self._look_at_depth(frame, people, watch, want_depth, want_mesh)
+        return Scene(frame, people, depth, mesh=mesh, timings=watch.seconds)
+
+    def _find(self, frame: Frame, watch: _Stopwatch) -> Landmarks:
+        """Return the landmarks of everybody in the frame: who was known, then who is new."""
+        with watch('landmarks'):
+            rois = self._crops.rois(frame.camera)
+            known = self._accepted(self._landmarker.read(frame.image, rois))
+            known = known.select(distinct(known))
+        with watch('detector'):
+            found = self._detector.detect(frame, known_boxes=known.boxes)
+        with watch('landmarks'):
+            best = np.argsort(-found.scores)[: self._max_people - len(known)]
+            new = self._accepted(self._landmarker.read(frame.image, found.rois[best]))
+            # A detector's crop is rough; a person's own landmarks give the crop to read well from.
+            new = self._accepted(self._landmarker.read(frame.image, new.next_rois))
+            everybody = known.concatenate(new)
+            return everybody.select(distinct(everybody))
+
+    def _accepted(self, landmarks: Landmarks) -> Landmarks:
+        return landmarks.select(landmarks.scores >= self._min_score)
+
+    def _look_at_depth(
+        self, frame: Frame, people: People, watch: _Stopwatch, want_depth: bool, want_mesh: bool
+    ) -> tuple[MeshDepth | None, DepthMap | None]:
+        prior = None
+        if want_depth and self._depth_source is not None:
+            with watch('depth'):
+                prior = self._depth_source.depth(frame)
+        measured = prior is not None and prior.measured
+        mesh = None
+        if want_mesh or not (prior is None or measured):
+            with watch('mesh'):
+                # Predicted people come last and are hidden by something: they have no pixels.
+                seen = people.select([state != TrackState.PREDICTED for state in people.states])
+                mesh = self._raycaster.cast(seen.vertices, frame.camera)
+        if prior is None:
+            return mesh, None
+        if measured:
+            return mesh, unrefined(prior)
+        with watch('depth'):
+            return mesh, refine_depth(prior, seen, mesh)
+
+
+def check_frame(frame: Frame) -> None:
+    """Raise a ``ValueError`` unless the image is RGB uint8 of the camera's size."""
+    image, camera = frame.image, frame.camera
+    if image.dtype != np.uint8 or image.shape != (camera.height, camera.width, 3):
+        raise ValueError(
+            f'image is {image.dtype} {image.shape}: it must be uint8 '
+            f'({camera.height}, {camera.width}, 3), the size of its camera'
+        )
+
+
+def _sound(people: People) -> np.ndarray:
+    """Whether each person is finite and before the camera, (N,) bool."""
+    finite = np.isfinite(people.vertices).all(axis=(1, 2)) & np.isfinite(people.boxes).all(axis=1)
+    return finite & (people.pelvis[:, 2] > MIN_DEPTH)
+
+
+def build_pipeline(config: PipelineConfig) -> Pipeline:
+    """Load everything that ``config`` names and make it ready for the first frame.
+
+    Nothing is fetched from the network.
+
+    Raises:
+        AssetError: A BlazePose file is missing or corrupt; names it and the command that mends it.
+        BodyModelError: The body file is missing or breaks a rule of the format.
+        ValueError: The device does not exist.
+    """
+    device = _resolve_device(config.device)
+    body = BodyModel.load(config.body_model)
+    estimators = {'landmark_ik': LandmarkIK}
+    sources = {
+        'none': lambda: None,
+        'topic': TopicDepth,
+        'ground': lambda: GroundPlane(config.camera_height, config.camera_tilt),
+    }
+    seed = secrets.randbits(32) if config.id_seed is None else config.id_seed
+    pipeline = Pipeline(
+        detector=BlazePoseDetector(
+            budget_ms=config.detector_budget_ms, num_threads=config.threads
+        ),
+        landmarker=BlazePoseLandmarker(num_threads=config.threads),
+        estimator=estimators[config.estimator](body),
+        tracker=Tracker(seed=seed),
+        raycaster=MeshRaycaster(body.faces, device=device),
+        depth_source=sources[config.depth_source](),
+        min_score=config.min_score,
+        max_people=config.max_people,
+    )
+    pipeline.warm_up()
+    return pipeline
+
+
+def _resolve_device(name: str) -> str:
+    """Return 'cpu' or 'cuda:<n>' for the ``device`` of a configuration."""
+    if name == 'auto':
+        return 'cuda:0' if torch.cuda.is_available() else 'cpu'
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ('cpu', 'cuda'):
+        raise ValueError(f'device is {name!r}: it must be auto, cpu, cuda or cuda:<n>')
+    if device.type == 'cpu':
+        return 'cpu'
+    index, count = device.index or 0, torch.cuda.device_count()
+    if index >= count:
+        raise ValueError(f'device is {name!r}: this machine has {count} CUDA devices')
+    return f'cuda:{index}'
