@@ -1,0 +1,88 @@
+"""Input messages to one ``Frame``: pixels, camera and depth that belong together."""
+
+from __future__ import annotations
+
+from sensor_msgs.msg import CompressedImage, Image
+
+from metrichmsr_ros.geometry.camera import Camera, CameraError
+from metrichmsr_ros.ros.cameras import CameraKeeper
+from metrichmsr_ros.ros.images import decode_compressed, decode_depth, decode_rgb
+from metrichmsr_ros.ros.messages import to_nanoseconds
+from metrichmsr_ros.ros.parameters import Parameters
+from metrichmsr_ros.structures import DepthImage, Frame
+
+_ASPECT_TOLERANCE = 0.01
+
+
+def read_image(
+    message: Image | CompressedImage, cameras: CameraKeeper, parameters: Parameters
+) -> Frame:
+    """Return the frame of an image message, without depth.
+
+    Args:
+        message: The image; its data are shared, not copied, where the encoding allows.
+        cameras: CameraInfo of the image.
+        parameters: ``image_rectified`` and ``fov`` are read.
+
+    Raises:
+        ImageError: The message cannot be decoded.
+        CameraError: There is no camera for it, or a contradictory one.
+    """
+    compressed = isinstance(message, CompressedImage)
+    image = decode_compressed(message) if compressed else decode_rgb(message)
+    height, width = image.shape[:2]
+    camera = cameras.camera(
+        width=width,
+        height=height,
+        frame_id=message.header.frame_id,
+        rectified=parameters.image_rectified,
+        fov=parameters.fov,
+    )
+    return Frame(image=image, camera=camera, stamp=to_nanoseconds(message.header.stamp))
+
+
+def read_depth(
+    message: Image, cameras: CameraKeeper, image_camera: Camera, *, frame_id: str, rectified: bool
+) -> DepthImage:
+    """Return the depth of an RGB-D camera with its own camera.
+
+    Without a CameraInfo of its own the depth is taken to be registered to the image pixel for
+    pixel, up to a uniform scaling.
+
+    Args:
+        message: The depth image.
+        cameras: CameraInfo of the depth.
+        image_camera: Camera of the colour image.
+        frame_id: Frame of the colour image, which the depth must share.
+        rectified: Whether the images are rectified.
+
+    Raises:
+        ImageError: The message cannot be decoded.
+        CameraError: The depth is of another frame or aspect, or its CameraInfo is contradictory.
+    """
+    if message.header.frame_id.lstrip('/') != frame_id.lstrip('/'):
+        raise CameraError(
+            f'depth is of frame {message.header.frame_id!r}, the image of {frame_id!r}: depth must '
+            'be registered to the image'
+        )
+    depth_z = decode_depth(message)
+    height, width = depth_z.shape
+    if cameras.seen:
+        camera = cameras.camera(
+            width=width, height=height, frame_id=frame_id, rectified=rectified, fov=0.0
+        )
+    else:
+        camera = _scaled(image_camera, width, height)
+    return DepthImage(depth_z, camera, source='topic', measured=True)
+
+
+def _scaled(camera: Camera, width: int, height: int) -> Camera:
+    if (width, height) == (camera.width, camera.height):
+        return camera
+    stretch = (width / camera.width) / (height / camera.height)
+    if abs(stretch - 1) > _ASPECT_TOLERANCE:
+        raise CameraError(
+            f'depth is {width}x{height}, the image {camera.width}x{camera.height}: without a '
+            'CameraInfo of its own depth must have the aspect of the image'
+        )
+    return camera.resized(width, height)

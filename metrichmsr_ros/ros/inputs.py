@@ -1,0 +1,117 @@
+"""The node's subscriptions: they exist while it is active and fill the mailbox."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+import time
+from typing import Any
+
+from message_filters import ApproximateTimeSynchronizer, SimpleFilter
+from rclpy.node import Node
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from metrichmsr_ros.ros.cameras import CameraKeeper
+from metrichmsr_ros.ros.messages import to_nanoseconds
+from metrichmsr_ros.ros.parameters import Parameters
+from metrichmsr_ros.ros.subscriptions import AdaptiveSubscription
+
+_PAIR_QUEUE = 10
+_PAIR_PATIENCE = 2.0
+"""Seconds without a pair after which images go on without depth."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """What the worker gets: an image message and, from an RGB-D camera, its depth message."""
+
+    image: Image | CompressedImage
+    depth: Image | None = None
+
+
+class Inputs:
+    """Subscribes to image, camera_info and, where asked for, depth with its camera_info."""
+
+    def __init__(
+        self, node: Node, parameters: Parameters, receive: Callable[[Input], None]
+    ) -> None:
+        """Subscribe.
+
+        Args:
+            node: Owner.
+            parameters: Transport, QoS and depth slop are read.
+            receive: Called with every image in the executor's thread; must return at once.
+        """
+        self.cameras = CameraKeeper()
+        self.depth_cameras = CameraKeeper()
+        self._receive = receive
+        self._with_depth = parameters.depth_source == 'topic'
+        self._slop = parameters.depth_slop
+        self._subscriptions: dict[str, AdaptiveSubscription] = {}
+        compressed = parameters.image_transport == 'compressed'
+
+        def subscribe(name: str, message_type: type, callback: Callable[[Any], None]) -> None:
+            topic = node.resolve_topic_name(name)
+            if name == 'image' and compressed:
+                topic += '/compressed'
+            self._subscriptions[name] = AdaptiveSubscription(
+                node, message_type, topic, callback, reliability=parameters.input_qos
+            )
+
+        subscribe('image', CompressedImage if compressed else Image, self._on_image)
+        subscribe('camera_info', CameraInfo, self.cameras.update)
+        if self._with_depth:
+            self._pair_from_scratch()
+            subscribe('depth', Image, self._on_depth)
+            subscribe('depth_camera_info', CameraInfo, self.depth_cameras.update)
+
+    def topic(self, name: str) -> str:
+        """Return the full name of one input."""
+        return self._subscriptions[name].topic
+
+    def publishers(self, name: str) -> int:
+        """Return how many publishers one input has."""
+        return self._subscriptions[name].publishers()
+
+    @property
+    def depth_missing(self) -> bool:
+        """Whether depth is asked for and no image has been paired with one for a while."""
+        return self._with_depth and time.monotonic() - self._paired > _PAIR_PATIENCE
+
+    def refresh(self) -> list[str]:
+        """Follow the publishers' QoS; return the inputs that were subscribed anew."""
+        return [name for name, item in self._subscriptions.items() if item.refresh()]
+
+    def destroy(self) -> None:
+        """End all subscriptions."""
+        for subscription in self._subscriptions.values():
+            subscription.destroy()
+
+    def _pair_from_scratch(self) -> None:
+        self._images, self._depths = SimpleFilter(), SimpleFilter()
+        self._synchronizer = ApproximateTimeSynchronizer(
+            [self._images, self._depths], _PAIR_QUEUE, self._slop
+        )
+        self._synchronizer.registerCallback(self._on_pair)
+        self._paired = time.monotonic()
+        self._newest = 0
+
+    def _on_image(self, message: Image | CompressedImage) -> None:
+        if not self._with_depth:
+            self._receive(Input(message))
+            return
+        stamp = to_nanoseconds(message.header.stamp)
+        if stamp < self._newest:
+            # The synchroniser throws the oldest away, so after a jump back nothing new would stay.
+            self._pair_from_scratch()
+        self._newest = stamp
+        self._images.signalMessage(message)
+        if self.depth_missing:
+            self._receive(Input(message))
+
+    def _on_depth(self, message: Image) -> None:
+        self._depths.signalMessage(message)
+
+    def _on_pair(self, image: Image | CompressedImage, depth: Image) -> None:
+        self._paired = time.monotonic()
+        self._receive(Input(image, depth))

@@ -1,0 +1,142 @@
+"""The node's publishers: what is wanted, and how a scene becomes messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import cv2
+from metrichmsr_msgs.msg import PersonArray
+import numpy as np
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from tf2_ros import TransformBroadcaster
+from visualization_msgs.msg import MarkerArray
+
+from metrichmsr_ros.geometry.camera import Camera
+from metrichmsr_ros.ros.cdr import image_bytes, points_bytes
+from metrichmsr_ros.ros.markers import MeshMarkers
+from metrichmsr_ros.ros.messages import camera_info, pelvis_transforms, person_array, to_header
+from metrichmsr_ros.ros.parameters import Parameters
+from metrichmsr_ros.structures import Scene
+
+RESULT_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+
+TOPICS: dict[str, tuple[type, str]] = {
+    'people': (PersonArray, 'everybody in the image, also when nobody is'),
+    'markers': (MarkerArray, 'meshes, TRIANGLE_LIST, one per person'),
+    'depth/image_rect': (Image, '32FC1 depth in metres on the rectified image, NaN unknown'),
+    'depth/camera_info': (CameraInfo, 'camera of depth/image_rect, without distortion'),
+    'depth/image': (Image, '32FC1 depth in metres, pixel for pixel on the input image'),
+    'points': (PointCloud2, 'organised cloud of the depth with the image as colour'),
+    'overlay': (Image, 'rgb8 input image with the meshes drawn on it'),
+}
+"""Topic below ``~/``: type and meaning."""
+
+_NEEDS_DEPTH = frozenset({'depth/image_rect', 'depth/camera_info', 'depth/image', 'points'})
+
+Draw = Callable[[Scene, np.ndarray], np.ndarray]
+
+
+class Outputs:
+    """Publishes scenes to those who subscribe."""
+
+    def __init__(self, node: LifecycleNode, faces: np.ndarray, draw: Draw) -> None:
+        """Create the publishers.
+
+        Args:
+            node: Owner.
+            faces: Mesh topology, (F, 3).
+            draw: Makes the (H, W, 3) uint8 overlay of a scene and these faces.
+        """
+        self._node = node
+        self._faces = faces
+        self._draw = draw
+        self._markers = MeshMarkers(faces)
+        self._publishers = {
+            name: node.create_lifecycle_publisher(kind, f'~/{name}', RESULT_QOS)
+            for name, (kind, _) in TOPICS.items()
+        }
+        self._broadcaster = TransformBroadcaster(node)
+        self._tf_topic = node.resolve_topic_name('/tf')
+
+    def wanted(self, parameters: Parameters) -> frozenset[str]:
+        """Return the topics that somebody subscribes to; ``'tf'`` among them."""
+        wanted = {name for name, pub in self._publishers.items() if pub.get_subscription_count()}
+        if parameters.publish_tf and self._node.count_subscribers(self._tf_topic):
+            wanted.add('tf')
+        return frozenset(wanted)
+
+    @staticmethod
+    def needs_depth(wanted: frozenset[str]) -> bool:
+        """Whether any of these topics shows depth."""
+        return not _NEEDS_DEPTH.isdisjoint(wanted)
+
+    def publish(
+        self, scene: Scene, wanted: frozenset[str], *, frame_id: str, lifetime: float
+    ) -> None:
+        """Publish what is wanted of a scene, with the stamp of its frame.
+
+        Args:
+            scene: Result of one frame.
+            wanted: Topics, from :meth:`wanted`.
+            frame_id: Frame of the input image.
+            lifetime: Of the markers, seconds.
+        """
+        stamp = {'stamp': scene.frame.stamp, 'frame_id': frame_id}
+        header = to_header(**stamp)
+        people = scene.people
+        if 'people' in wanted:
+            calibrated = scene.frame.camera.calibrated
+            self._send('people', person_array(people, calibrated=calibrated, header=header))
+        if 'tf' in wanted and len(people):
+            self._broadcaster.sendTransform(pelvis_transforms(people, header=header))
+        if 'markers' in wanted:
+            self._send(
+                'markers',
+                self._markers.bytes(people.vertices, people.ids, lifetime=lifetime, **stamp),
+            )
+        if scene.depth is not None:
+            self._publish_depth(scene, scene.depth.depth_z, wanted, stamp)
+        if 'overlay' in wanted:
+            overlay = self._draw(scene, self._faces)
+            self._send('overlay', image_bytes(overlay, encoding='rgb8', **stamp))
+
+    def destroy(self) -> None:
+        """Remove all publishers."""
+        for publisher in self._publishers.values():
+            self._node.destroy_lifecycle_publisher(publisher)
+        self._node.destroy_publisher(self._broadcaster.pub_tf)
+
+    def _publish_depth(
+        self, scene: Scene, depth_z: np.ndarray, wanted: frozenset[str], stamp: dict[str, Any]
+    ) -> None:
+        camera = scene.frame.camera
+        if 'depth/image_rect' in wanted:
+            rectified = rectify_depth(depth_z, camera)
+            self._send('depth/image_rect', image_bytes(rectified, encoding='32FC1', **stamp))
+        if 'depth/camera_info' in wanted:
+            info = camera_info(camera.rectified(), header=to_header(**stamp))
+            self._send('depth/camera_info', info)
+        if 'depth/image' in wanted:
+            self._send('depth/image', image_bytes(depth_z, encoding='32FC1', **stamp))
+        if 'points' in wanted:
+            points = camera.pixel_rays() * depth_z[..., None]
+            self._send('points', points_bytes(points, scene.frame.image, **stamp))
+
+    def _send(self, name: str, message: Any) -> None:
+        self._publishers[name].publish(message)
+
+
+def rectify_depth(depth_z: np.ndarray, camera: Camera) -> np.ndarray:
+    """Return depth as ``camera.rectified()`` sees it, (H, W) float32, NaN where it sees nothing."""
+    if not camera.has_distortion:
+        return depth_z
+    return cv2.remap(
+        depth_z,
+        *camera.rectify_maps(),
+        interpolation=cv2.INTER_NEAREST,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=float('nan'),
+    )

@@ -1,0 +1,188 @@
+"""The node's parameters, once: descriptors, the YAML file and the README's table come from here.
+
+Free of ROS, so that ``python -m metrichmsr_ros.ros.parameters`` prints the table anywhere (with
+``yaml`` as argument: the file ``config/metrichmsr.yaml``); ``parameter_server.py`` declares them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+import sys
+import textwrap
+from typing import Any
+
+from metrichmsr_ros.perception.config import PipelineConfig
+
+Value = bool | int | float | str
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What is known about one parameter besides its name, type and default.
+
+    Attributes:
+        text: Its meaning with the unit.
+        bounds: Least and greatest value of a number.
+        choices: All values that a string may have.
+        live: Whether a new value counts at once; else it can only be set while the node is
+            unconfigured.
+        read_only: Whether it can only be given at start-up.
+    """
+
+    text: str
+    bounds: tuple[float, float] | None = None
+    choices: tuple[str, ...] = ()
+    live: bool = False
+    read_only: bool = False
+
+    @property
+    def allowed(self) -> str:
+        """The range or the choices in words, '' where anything goes."""
+        if self.bounds is not None:
+            return f'{self.bounds[0]:g} to {self.bounds[1]:g}'
+        return ', '.join(self.choices)
+
+    @property
+    def when(self) -> str:
+        """When a new value is accepted, in words."""
+        if self.read_only:
+            return 'at start-up'
+        return 'always' if self.live else 'while unconfigured'
+
+    def objection(self, name: str, value: Value) -> str:
+        """Return why ``value`` breaks the rule, '' where it does not."""
+        bad = self.bounds is not None and not self.bounds[0] <= value <= self.bounds[1]
+        bad = bad or (bool(self.choices) and value not in self.choices)
+        return f'{name} is {value!r}: it must be {self._demand}' if bad else ''
+
+    @property
+    def _demand(self) -> str:
+        return f'one of {self.allowed}' if self.choices else f'within {self.allowed}'
+
+
+def _parameter(default: Value, text: str, **rule: Any) -> Any:
+    return field(default=default, metadata={'rule': Rule(text, **rule)})
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Values of all parameters; each field's meaning and rule is in its metadata."""
+
+    autostart: bool = _parameter(
+        True,
+        'Configure and activate without being told; else wait for lifecycle transitions.',
+        read_only=True,
+    )
+    device: str = _parameter(
+        'auto', 'Where the networks run: auto (CUDA if there is one), cpu, cuda or cuda:<n>.'
+    )
+    body_model: str = _parameter(
+        '', 'SMPL file (.pkl or .npz) to use instead of the default body; empty = default body.'
+    )
+    image_transport: str = _parameter(
+        'raw',
+        'What the image topic carries; compressed subscribes to <image>/compressed.',
+        choices=('raw', 'compressed'),
+    )
+    image_rectified: bool = _parameter(
+        False, 'The image is rectified: use P of its CameraInfo, else K and D.', live=True
+    )
+    fov: float = _parameter(
+        0.0,
+        'Horizontal field of view of a camera without calibration, rad; 0 = no such camera.',
+        bounds=(0.0, 3.0),
+        live=True,
+    )
+    input_qos: str = _parameter(
+        'auto',
+        'Reliability of the image, depth and camera_info subscriptions; auto = as the publisher.',
+        choices=('auto', 'best_effort', 'reliable'),
+    )
+    depth_source: str = _parameter(
+        'none',
+        'Where depth comes from: none, topic (an RGB-D camera) or ground (a floor at '
+        'camera_height under camera_tilt).',
+        choices=('none', 'topic', 'ground'),
+    )
+    depth_slop: float = _parameter(
+        0.05, 'Greatest time between an image and its depth, s.', bounds=(0.001, 1.0)
+    )
+    camera_height: float = _parameter(
+        1.0, 'Height of the camera above the floor, m (depth_source ground).', bounds=(0.05, 50.0)
+    )
+    camera_tilt: float = _parameter(
+        0.0,
+        'How far the optical axis points below the horizon, rad (depth_source ground).',
+        bounds=(-1.5, 1.5),
+    )
+    max_people: int = _parameter(8, 'Most people followed at once.', bounds=(1, 32))
+    min_score: float = _parameter(
+        0.5, 'Probability below which a crop of the image holds nobody.', bounds=(0.05, 0.95)
+    )
+    detector_budget_ms: float = _parameter(
+        10.0, 'Time for looking for new people in each image, ms.', bounds=(1.0, 1000.0)
+    )
+    threads: int = _parameter(1, 'CPU threads of one network call.', bounds=(1, 64))
+    publish_tf: bool = _parameter(
+        True, 'Send the transforms camera -> pelvis_<id> on /tf.', live=True
+    )
+    marker_lifetime: float = _parameter(
+        0.5,
+        'Time after which a viewer forgets a mesh that is not renewed, s; 0 = never.',
+        bounds=(0.0, 60.0),
+        live=True,
+    )
+
+
+RULES: dict[str, Rule] = {item.name: item.metadata['rule'] for item in fields(Parameters)}
+DEFAULTS: dict[str, Value] = {item.name: item.default for item in fields(Parameters)}
+
+
+def pipeline_config(parameters: Parameters) -> PipelineConfig:
+    """Return the settings of the pipeline that ``parameters`` ask for."""
+    same = {
+        item.name: getattr(parameters, item.name)
+        for item in fields(PipelineConfig)
+        if item.name in RULES and item.name != 'body_model'
+    }
+    body_model = Path(parameters.body_model).expanduser() if parameters.body_model else None
+    return PipelineConfig(body_model=body_model, **same)
+
+
+def yaml_text() -> str:
+    """Return the parameter file with all defaults and their meanings."""
+    lines = [
+        '# All parameters of the node with their defaults.',
+        '# Made by: python -m metrichmsr_ros.ros.parameters yaml',
+        '/**:',
+        '  ros__parameters:',
+    ]
+    for name, rule in RULES.items():
+        allowed = f' Allowed: {rule.allowed}.' if rule.allowed else ''
+        lines += textwrap.wrap(f'{rule.text}{allowed}', 95, initial_indent='    # ',
+                               subsequent_indent='    # ')  # fmt: skip
+        lines.append(f'    {name}: {_yaml_value(DEFAULTS[name])}')
+    return '\n'.join(lines) + '\n'
+
+
+def markdown_table() -> str:
+    """Return the README's table of parameters."""
+    rows = [
+        '| parameter | type | default | allowed | can be set | meaning |',
+        '|---|---|---|---|---|---|',
+    ]
+    for name, rule in RULES.items():
+        default = DEFAULTS[name]
+        cells = (f'`{name}`', type(default).__name__, f'`{_yaml_value(default)}`', rule.allowed,
+                 rule.when, rule.text)  # fmt: skip
+        rows.append('| ' + ' | '.join(cells) + ' |')
+    return '\n'.join(rows) + '\n'
+
+
+def _yaml_value(value: Value) -> str:
+    return str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+if __name__ == '__main__':
+    sys.stdout.write(yaml_text() if sys.argv[1:] == ['yaml'] else markdown_table())

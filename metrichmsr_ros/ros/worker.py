@@ -1,0 +1,154 @@
+"""The one thread that decodes, processes and publishes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import threading
+import time
+import traceback
+from typing import Any
+
+from rclpy.clock import Clock
+from rclpy.logging import get_logger
+from rclpy.utilities import ok
+
+from metrichmsr_ros.geometry.camera import Camera, CameraError
+from metrichmsr_ros.ros.cameras import NoCameraInfoError
+from metrichmsr_ros.ros.diagnostics import Health
+from metrichmsr_ros.ros.frames import read_depth, read_image
+from metrichmsr_ros.ros.images import ImageError
+from metrichmsr_ros.ros.inputs import Input, Inputs
+from metrichmsr_ros.ros.mailbox import Mailbox
+from metrichmsr_ros.ros.outputs import Outputs
+from metrichmsr_ros.ros.parameters import Parameters
+from metrichmsr_ros.structures import DepthImage, Frame
+
+_CAMERA_INFO_PATIENCE = 2.0
+"""Seconds after the start within which the first CameraInfo may be later than the first image."""
+
+Complain = Callable[[str, str], None]
+
+
+class Worker:
+    """Processes the newest input whenever it is done with the one before."""
+
+    def __init__(
+        self,
+        *,
+        pipeline: Any,
+        inputs: Inputs,
+        outputs: Outputs,
+        health: Health,
+        complain: Complain,
+        read_parameters: Callable[[], Parameters],
+        clock: Clock,
+    ) -> None:
+        """Start the thread.
+
+        Args:
+            pipeline: ``process(frame, want_depth=)`` and ``reset()``.
+            inputs: Keeps the CameraInfos.
+            outputs: Publishes the results.
+            health: Counts them.
+            complain: Called with the kind and the text of every error.
+            read_parameters: Returns the parameters of now.
+            clock: Latency is its time minus the image's stamp.
+        """
+        self.camera: Camera | None = None
+        self._pipeline = pipeline
+        self._inputs = inputs
+        self._outputs = outputs
+        self._health = health
+        self._complain = complain
+        self._read_parameters = read_parameters
+        self._clock = clock
+        self._started = time.monotonic()
+        self._stamp: int | None = None
+        self._mailbox: Mailbox[Input] = Mailbox()
+        self._thread = threading.Thread(target=self._run, name='perception', daemon=True)
+        pipeline.reset()
+        self._thread.start()
+
+    def put(self, item: Input) -> bool:
+        """Hand over an input; return whether an older one was dropped for it."""
+        return self._mailbox.put(item)
+
+    def stop(self) -> None:
+        """Finish the input in work and end the thread."""
+        self._mailbox.close()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (item := self._mailbox.take()) is not None:
+            try:
+                self._process(item)
+            except ImageError as error:
+                self._complain('image', str(error))
+            except NoCameraInfoError as error:
+                if time.monotonic() - self._started > _CAMERA_INFO_PATIENCE:
+                    self._complain('no camera info', str(error))
+            except CameraError as error:
+                self._complain('camera info', str(error))
+            except Exception as error:
+                if not ok():  # the context went down while we were publishing
+                    return
+                get_logger('metrichmsr').debug(traceback.format_exc())
+                self._complain('pipeline', f'{type(error).__name__}: {error}')
+                self._pipeline.reset()
+
+    def _process(self, item: Input) -> None:
+        parameters = self._read_parameters()
+        wanted = self._outputs.wanted(parameters)
+        if not wanted:
+            return
+        frame = read_image(item.image, self._inputs.cameras, parameters)
+        if not self._in_sequence(frame.stamp):
+            return
+        self.camera = frame.camera
+        frame_id = item.image.header.frame_id
+        if not frame_id and 'tf' in wanted:
+            self._complain('frame', 'the image has an empty frame_id: no transforms are sent')
+            wanted = wanted - {'tf'}
+        depth = self._read_depth(item, frame, parameters)
+        scene = self._pipeline.process(
+            Frame(frame.image, frame.camera, frame.stamp, depth),
+            want_depth=self._outputs.needs_depth(wanted),
+            want_mesh='overlay' in wanted,
+        )
+        self._outputs.publish(
+            scene, wanted, frame_id=frame_id, lifetime=parameters.marker_lifetime
+        )
+        latency = (self._clock.now().nanoseconds - frame.stamp) / 1e9
+        self._health.result(latency=latency, people=len(scene.people))
+
+    def _in_sequence(self, stamp: int) -> bool:
+        """Forget the tracks where time jumps back; return False where it stands still."""
+        before, self._stamp = self._stamp, stamp
+        if before is not None and stamp == before:
+            self._complain(
+                'stamp', f'two images have the stamp {before / 1e9:.6f}: one is left out'
+            )
+            return False
+        if before is not None and stamp < before:
+            self._complain(
+                'stamp',
+                f'the stamp jumps back by {(before - stamp) / 1e9:.3f} s: tracks start anew',
+            )
+            self._pipeline.reset()
+        return True
+
+    def _read_depth(self, item: Input, frame: Frame, parameters: Parameters) -> DepthImage | None:
+        """Return the depth of the input; a bad one costs the depth, not the people."""
+        if item.depth is None:
+            return None
+        try:
+            return read_depth(
+                item.depth,
+                self._inputs.depth_cameras,
+                frame.camera,
+                frame_id=item.image.header.frame_id,
+                rectified=parameters.image_rectified,
+            )
+        except (ImageError, CameraError) as error:
+            self._complain('depth', str(error))
+            return None
