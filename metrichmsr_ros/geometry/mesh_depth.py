@@ -1,0 +1,254 @@
+"""Depth of meshes as the camera sees them, with NVIDIA Warp on the CPU or the GPU.
+
+Every pixel's own distorted ray is cut with the triangles whose image box holds it. On the
+dense meshes of bodies that gives what a BVH gives, several times faster, and needs no refit.
+
+Letters: P people, V vertices, F faces, H, W image size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import warp as wp
+
+from metrichmsr_ros.geometry.camera import Camera
+from metrichmsr_ros.geometry.distortion import radius_limit
+
+# Surfaces nearer to the camera plane than this are not seen, metres.
+_NEAR = 0.01
+# Depth and person of a pixel in one integer: float bits of positive depths sort like integers, NaN
+# after all of them, so that the minimum is the nearest surface with its owner.
+_NOTHING = (0x7FC00000 << 32) | 0xFFFFFFFF
+
+
+@dataclass(frozen=True)
+class MeshDepth:
+    """What of the meshes a camera sees.
+
+    Attributes:
+        depth_z: Depth along the optical axis, (H, W) float32, metres, NaN where no mesh is seen.
+        person: Index of the mesh seen there, (H, W) int16, -1 where none is.
+    """
+
+    depth_z: np.ndarray
+    person: np.ndarray
+
+
+class MeshRaycaster:
+    """Casts a camera's rays at people who share one triangulation and occlude one another.
+
+    Only the rays of the last camera are kept from cast to cast, so threads may share an instance.
+    """
+
+    def __init__(self, faces: np.ndarray, *, device: str = 'cpu') -> None:
+        """Prepare the triangulation.
+
+        Args:
+            faces: Vertex indices of the triangles, (F, 3), integer; winding does not matter.
+            device: Warp device, 'cpu' or 'cuda:0'.
+
+        Raises:
+            ValueError: ``faces`` has another shape, is empty, or has a negative index.
+        """
+        faces = np.asarray(faces)
+        if faces.ndim != 2 or faces.shape[1] != 3 or not len(faces):
+            raise ValueError(f'faces must be (F, 3) with F >= 1, got {faces.shape}')
+        if faces.min() < 0:
+            raise ValueError(f'faces must hold indices >= 0, got {faces.min()}')
+        _start_warp()
+        self._device = wp.get_device(device)
+        self._faces = faces.astype(np.int32)
+        self._num_vertices = int(faces.max()) + 1
+        self._rays: tuple[Camera, wp.array] | None = None
+
+    def warm_up(self) -> None:
+        """Compile (seconds, once per machine) and load, so that no frame waits for it."""
+        wp.load_module(__name__, device=self._device)
+
+    def cast(
+        self, vertices: np.ndarray, camera: Camera, *, boxes: np.ndarray | None = None
+    ) -> MeshDepth:
+        """Return depth and owner of the nearest surface in every pixel of ``camera``.
+
+        Args:
+            vertices: (P, V, 3) metres, camera frame. P may be 0; what is behind the camera or
+                within 1 cm of its plane is not seen.
+            camera: The camera; distortion included.
+            boxes: x_min, y_min, x_max, y_max, (n, 4) pixels: keep only what one of them holds.
+                By default everything seen of the meshes is kept.
+
+        Raises:
+            ValueError: Wrong shape, or a vertex that is not finite.
+        """
+        vertices = self._check(vertices)
+        first = np.arange(len(vertices), dtype=np.int32) * vertices.shape[1]
+        corners = (self._faces + first[:, None, None]).reshape(-1, 3)
+        points = vertices.reshape(-1, 3)
+        windows = None if boxes is None else _whole_pixels(boxes, camera)
+        face_boxes = _face_boxes(points, corners, camera)
+        if windows is not None:
+            _clip_to_union(face_boxes, windows)
+        x_start, y_start, x_end, y_end = face_boxes.T
+        kept = np.flatnonzero((x_start < x_end) & (y_start < y_end))
+        keys = wp.full(
+            (camera.height, camera.width), _NOTHING, dtype=wp.int64, device=self._device
+        )
+        if len(kept):
+            wp.launch(
+                _cast_rays,
+                dim=len(kept),
+                inputs=[
+                    self._array(points, wp.vec3),
+                    self._array(corners[kept], wp.vec3i),
+                    self._array(face_boxes[kept], wp.vec4i),
+                    self._rays_of(camera),
+                    vertices.shape[1],
+                ],
+                outputs=[keys],
+                device=self._device,
+            )
+        return _unpack(keys.numpy(), windows)
+
+    def _check(self, vertices: np.ndarray) -> np.ndarray:
+        vertices = np.ascontiguousarray(vertices, np.float32)
+        if vertices.ndim != 3 or vertices.shape[2] != 3 or vertices.shape[1] < self._num_vertices:
+            raise ValueError(
+                f'vertices must be (P, V, 3) with V >= {self._num_vertices}, got {vertices.shape}'
+            )
+        finite = np.isfinite(vertices).all((1, 2))
+        if not finite.all():
+            raise ValueError(
+                f'vertices must be finite, person {int(np.argmin(finite))} has NaN or infinity'
+            )
+        return vertices
+
+    def _array(self, values: np.ndarray, dtype: type) -> wp.array:
+        return wp.array(values, dtype=dtype, device=self._device, copy=False)
+
+    def _rays_of(self, camera: Camera) -> wp.array:
+        kept = self._rays
+        if kept is None or kept[0] != camera:
+            kept = (camera, self._array(camera.pixel_rays(), wp.vec3))
+            self._rays = kept
+        return kept[1]
+
+
+def _start_warp() -> None:
+    """Initialise Warp without its banner and its notes on compilation."""
+    wp.config.log_level = wp.LOG_WARNING
+    wp.init()
+
+
+def _face_boxes(points: np.ndarray, corners: np.ndarray, camera: Camera) -> np.ndarray:
+    """Return whole-pixel boxes that hold each triangle's image, (F, 4) int32, maybe empty."""
+    behind = points[:, 2] < _NEAR
+    pixels = _outline(points, camera)
+    a, b, c = (pixels[corners[:, i]] for i in range(3))
+    low, high = np.fmin(np.fmin(a, b), c), np.fmax(np.fmax(a, b), c)
+    if behind.any():
+        hidden = behind[corners].sum(1)
+        low[hidden == 3], high[hidden == 3] = 1, 0
+        cut = np.flatnonzero((hidden == 1) | (hidden == 2))
+        crossings = _outline(_near_crossings(points[corners[cut]]), camera)
+        low[cut] = np.fmin(low[cut], np.fmin.reduce(crossings, 1))
+        high[cut] = np.fmax(high[cut], np.fmax.reduce(crossings, 1))
+    margin = 1e-3
+    if camera.has_distortion:
+        # Distortion bends an edge out of its corners' box, by much less than this.
+        length = np.maximum(high[:, :1] - low[:, :1], high[:, 1:] - low[:, 1:])
+        margin += np.minimum(length / 8, length**2 / (2 * min(camera.K[0, 0], camera.K[1, 1])))
+    return _whole_pixels(np.concatenate((low - margin, high + margin), 1), camera)
+
+
+def _outline(points: np.ndarray, camera: Camera) -> np.ndarray:
+    """Project (..., 3) points; past the lens model's field onto its rim, behind near to NaN."""
+    z = points[..., 2:]
+    xy = points[..., :2] / np.where(z >= 0.999 * _NEAR, z, np.nan)
+    limit = 0.9999 * radius_limit(camera.distortion_model, tuple(camera.D.tolist()))
+    with np.errstate(invalid='ignore', divide='ignore'):
+        shrink = np.minimum(limit / np.hypot(xy[..., :1], xy[..., 1:]), 1)
+    rays = np.concatenate((xy * shrink, np.ones_like(z)), -1)
+    return camera.project(rays)
+
+
+def _near_crossings(triangles: np.ndarray) -> np.ndarray:
+    """Return where edges of (n, 3, 3) triangles cross the near plane, NaN where they do not."""
+    following = np.roll(triangles, -1, axis=1)
+    z, z_next = triangles[..., 2:], following[..., 2:]
+    crosses = (z < _NEAR) != (z_next < _NEAR)
+    t = (_NEAR - z) / np.where(crosses, z_next - z, np.nan)
+    return triangles + t * (following - triangles)
+
+
+def _whole_pixels(boxes: np.ndarray, camera: Camera) -> np.ndarray:
+    """Return columns and rows [start, end) of the pixel centres inside (n, 4) boxes, int32."""
+    boxes = np.asarray(boxes)
+    if boxes.ndim != 2 or boxes.shape[1] != 4 or np.isnan(boxes).any():
+        raise ValueError(f'boxes must be (n, 4) without NaN, got shape {boxes.shape}')
+    size = np.array((camera.width, camera.height))
+    start = np.clip(np.ceil(boxes[:, :2]), 0, size)
+    end = np.clip(np.floor(boxes[:, 2:]) + 1, 0, size)
+    return np.concatenate((start, end), 1).astype(np.int32)
+
+
+def _clip_to_union(face_boxes: np.ndarray, windows: np.ndarray) -> None:
+    """Cut boxes, in place, to the rectangle about all windows."""
+    if not len(windows):
+        face_boxes[:, 2:] = face_boxes[:, :2]
+        return
+    np.maximum(face_boxes[:, :2], windows[:, :2].min(0), out=face_boxes[:, :2])
+    np.minimum(face_boxes[:, 2:], windows[:, 2:].max(0), out=face_boxes[:, 2:])
+
+
+def _unpack(keys: np.ndarray, windows: np.ndarray | None) -> MeshDepth:
+    if windows is not None:
+        outside = np.ones(keys.shape, bool)
+        for x_start, y_start, x_end, y_end in windows:
+            outside[y_start:y_end, x_start:x_end] = False
+        keys[outside] = _NOTHING
+    depth_z = (keys >> 32).astype(np.int32).view(np.float32)
+    return MeshDepth(depth_z=depth_z, person=keys.astype(np.int16))
+
+
+@wp.kernel
+def _cast_rays(
+    points: wp.array(dtype=wp.vec3),
+    corners: wp.array(dtype=wp.vec3i),
+    boxes: wp.array(dtype=wp.vec4i),
+    rays: wp.array2d(dtype=wp.vec3),
+    num_vertices: int,
+    keys: wp.array2d(dtype=wp.int64),
+):
+    face = wp.tid()
+    corner = corners[face]
+    a = points[corner[0]]
+    b = points[corner[1]]
+    c = points[corner[2]]
+    # A ray from the origin hits where it is on one side of the three planes through the origin and
+    # an edge. Planes from edge vectors, not corner pairs: far, small triangles cancel in float32.
+    ab = wp.cross(a, b - a)
+    bc = wp.cross(b, c - b)
+    ca = wp.cross(c, a - c)
+    normal = wp.cross(b - a, c - a)
+    offset = wp.dot(a, normal)
+    # About a thousandth of a pixel, so that rounding leaves no crack between neighbours.
+    slack = -1.0e-6 * wp.length(a) * (wp.length(b - a) + wp.length(c - a))
+    # Seen edge-on the plane's depth is ill-defined; it is never outside that of the corners.
+    nearest = wp.max(wp.min(a[2], wp.min(b[2], c[2])), _NEAR)
+    farthest = wp.max(a[2], wp.max(b[2], c[2]))
+    owner = wp.int64(corner[0] // num_vertices)
+    facing = wp.sign(offset)
+    box = boxes[face]
+    for row in range(box[1], box[3]):
+        for column in range(box[0], box[2]):
+            ray = rays[row, column]
+            u = facing * wp.dot(ray, bc)
+            v = facing * wp.dot(ray, ca)
+            w = facing * wp.dot(ray, ab)
+            if u >= slack and v >= slack and w >= slack:
+                # Rays have z = 1, so the parameter of the hit is depth_z.
+                depth_z = wp.clamp(offset / wp.dot(ray, normal), nearest, farthest)
+                bits = wp.int64(wp.cast(depth_z, wp.int32))
+                wp.atomic_min(keys, row, column, (bits << wp.int64(32)) | owner)
