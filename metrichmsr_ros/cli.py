@@ -1,0 +1,160 @@
+"""The command ``metrichmsr``: run a method on images with truth, and score it. Needs no ROS."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+import json
+import logging
+from pathlib import Path
+import sys
+from typing import NoReturn, TYPE_CHECKING
+
+from metrichmsr_ros.perception.blazepose.assets import AssetError
+
+if TYPE_CHECKING:
+    from metrichmsr_ros.body.body_model import BodyModel
+    from metrichmsr_ros.data.index import IndexImage
+    from metrichmsr_ros.data.predictions import Predictions
+
+logger = logging.getLogger(__name__)
+
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_BAD_INPUT, f'{self.prog}: error: {message} (see {self.prog} --help)\n')
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        argv: Arguments after the command's name; None = those of the process.
+
+    Returns:
+        Exit code: 0, or 2 after one line about bad input on standard error.
+    """
+    arguments = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format='%(message)s', stream=sys.stderr)
+    try:
+        arguments.run(arguments)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except (ValueError, OSError, AssetError) as error:
+        logger.debug('where it was raised', exc_info=True)
+        sys.stderr.write(f'metrichmsr: error: {" ".join(str(error).split())}\n')
+        return EXIT_BAD_INPUT
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog='metrichmsr', description='Metric people in a metric scene.')
+    parser.add_argument('--version', action='version', version=f'metrichmsr {_version()}')
+    commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
+
+    infer = commands.add_parser(
+        'infer',
+        help='predict the people of every image of an index',
+        description='Predict the people of every image of an index; images are independent.',
+    )
+    infer.set_defaults(run=_infer)
+    infer.add_argument('index', type=Path, metavar='INDEX.json', help='images with cameras')
+    infer.add_argument('--method', required=True, metavar='NAME', help='such as landmark_ik')
+    infer.add_argument(
+        '--json', required=True, type=Path, metavar='OUT.json', help='prediction file to write'
+    )
+    infer.add_argument(
+        '--depth-dir', type=Path, metavar='DIR', help='write depth images there, <stem>.npz'
+    )
+
+    evaluate = commands.add_parser(
+        'evaluate',
+        help='score predictions against the truth of an index',
+        description='Score predictions against the truth of an index: a table per source.',
+    )
+    evaluate.set_defaults(run=_evaluate)
+    evaluate.add_argument('index', type=Path, metavar='INDEX.json', help='images with truth')
+    what = evaluate.add_mutually_exclusive_group(required=True)
+    what.add_argument(
+        '--predictions', type=Path, metavar='OUT.json', help='prediction file of infer'
+    )
+    what.add_argument('--method', metavar='NAME', help='run this method first')
+    evaluate.add_argument(
+        '--depth-dir', type=Path, metavar='DIR', help='depth images of infer, scored as well'
+    )
+    evaluate.add_argument(
+        '--json', type=Path, metavar='REPORT.json', help='write all figures and rows there'
+    )
+    for command in (infer, evaluate):
+        command.add_argument(
+            '--boxes', choices=('index',), help="give the method the index's boxes: no detector"
+        )
+        command.add_argument(
+            '--body-model', type=Path, metavar='PATH', help='SMPL-format file (default: shipped)'
+        )
+    return parser
+
+
+def _version() -> str:
+    try:
+        return version('metrichmsr_ros')
+    except PackageNotFoundError:
+        return '(not installed)'
+
+
+def _infer(arguments: argparse.Namespace) -> None:
+    from metrichmsr_ros.body.body_model import BodyModel
+    from metrichmsr_ros.data.index import read_index
+    from metrichmsr_ros.data.predictions import write_predictions
+
+    images = read_index(arguments.index)
+    body = BodyModel.load(arguments.body_model)
+    write_predictions(arguments.json, _predict(arguments, images, body))
+
+
+def _evaluate(arguments: argparse.Namespace) -> None:
+    from metrichmsr_ros.body.body_model import BodyModel
+    from metrichmsr_ros.data.index import read_index
+    from metrichmsr_ros.data.predictions import read_predictions
+    from metrichmsr_ros.evaluate import evaluate
+
+    if arguments.boxes is not None and arguments.method is None:
+        raise ValueError('--boxes is for --method; --predictions have been made already')
+    images = read_index(arguments.index)
+    body = BodyModel.load(arguments.body_model)
+    if arguments.method is None:
+        predictions = read_predictions(arguments.predictions, images)
+    else:
+        predictions = _predict(arguments, images, body)
+    report = evaluate(images, predictions, body=body, depth_dir=arguments.depth_dir)
+    sys.stdout.write(report.table() + '\n')
+    if arguments.json is not None:
+        arguments.json.parent.mkdir(parents=True, exist_ok=True)
+        arguments.json.write_text(
+            json.dumps(report.as_dict(), indent=1, allow_nan=False) + '\n', encoding='utf-8'
+        )
+
+
+def _predict(
+    arguments: argparse.Namespace, images: Sequence[IndexImage], body: BodyModel
+) -> Predictions:
+    from metrichmsr_ros.infer import build_method, infer, landmark_finder
+
+    estimator = build_method(arguments.method, body)
+    return infer(
+        images,
+        estimator=estimator,
+        body=body,
+        find_landmarks=landmark_finder(true_boxes=arguments.boxes == 'index'),
+        depth_dir=arguments.depth_dir,
+    )
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,232 @@
+"""Reader of an evaluation index: images with cameras and the metric truth about their people.
+
+An index is one JSON file (``schema`` 1) beside the images that it names. Lengths are metres in
+each image's camera optical frame, pixels have integer coordinates at pixel centres.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from metrichmsr_ros.geometry.camera import Camera
+
+SCHEMA = 1
+
+JOINT_NAMES = (
+    'pelvis', 'left_hip', 'right_hip', 'left_knee', 'right_knee', 'left_ankle', 'right_ankle',
+    'left_heel', 'right_heel', 'left_foot_index', 'right_foot_index', 'left_shoulder',
+    'right_shoulder', 'left_elbow', 'right_elbow', 'left_wrist', 'right_wrist', 'neck', 'head',
+    'head_top', 'nose',
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TruePerson:
+    """What is known about one person of an image.
+
+    Attributes:
+        box: x_min, y_min, x_max, y_max, (4,) float64, pixels; its padding differs between sources.
+        joints: Anatomical points by name, (3,) float64 each, metres, camera frame.
+        id: Name of the person across views and instants, or None.
+        mask: Image file whose non-zero pixels are the person, or None.
+        surface_depth: Median depth_z of the visible surface, metres, or None.
+        height: Height of the person, metres, or None.
+        truncated: Whether parts of the body are outside the image.
+    """
+
+    box: np.ndarray
+    joints: Mapping[str, np.ndarray] = field(default_factory=dict)
+    id: str | None = None
+    mask: Path | None = None
+    surface_depth: float | None = None
+    height: float | None = None
+    truncated: bool = False
+
+    def read_mask(self) -> np.ndarray | None:
+        """Return the mask as (H, W) bool, or None where there is none.
+
+        Raises:
+            ValueError: The mask's file is not a readable image.
+        """
+        return None if self.mask is None else _read(self.mask, cv2.IMREAD_GRAYSCALE) > 0
+
+
+@dataclass(frozen=True)
+class IndexImage:
+    """One image of an index.
+
+    Attributes:
+        file: Name as the index writes it; the key that predictions use.
+        path: The file.
+        source: Data set that it belongs to; results are reported per source.
+        camera: Its calibrated camera.
+        people: The true people.
+        depth_file: Measured depth image, or None.
+        metres_per_unit: Metres per value of ``depth_file``.
+        view: Name of the camera, or None; ``frame`` with several views is one instant.
+        frame: Name of the instant, or None.
+        R_world_to_cam: Rotation of world axes into the camera frame, (3, 3) float64, or None.
+        t_world_to_cam: Translation that follows it, (3,) float64, metres, or None.
+    """
+
+    file: str
+    path: Path
+    source: str
+    camera: Camera
+    people: tuple[TruePerson, ...]
+    depth_file: Path | None = None
+    metres_per_unit: float = 1.0
+    view: str | None = None
+    frame: str | None = None
+    R_world_to_cam: np.ndarray | None = None
+    t_world_to_cam: np.ndarray | None = None
+
+    def read_image(self) -> np.ndarray:
+        """Return the image, (H, W, 3) uint8, RGB.
+
+        Raises:
+            ValueError: The file is missing or corrupt, or its size is not the index's.
+        """
+        image = _read(self.path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        self._check_size(self.path, image)
+        return np.ascontiguousarray(image[..., ::-1])
+
+    def read_depth_z(self) -> np.ndarray | None:
+        """Return the measured depth, (H, W) float32, metres, NaN where unknown, or None.
+
+        Raises:
+            ValueError: The file is missing or corrupt, or its size is not the index's.
+        """
+        if self.depth_file is None:
+            return None
+        depth = _read(self.depth_file, cv2.IMREAD_UNCHANGED)
+        self._check_size(self.depth_file, depth)
+        depth_z = depth.astype(np.float32) * np.float32(self.metres_per_unit)
+        return np.where(depth_z > 0, depth_z, np.float32(np.nan))
+
+    def _check_size(self, path: Path, image: np.ndarray) -> None:
+        height, width = image.shape[:2]
+        if (width, height) != (self.camera.width, self.camera.height):
+            raise ValueError(
+                f'{path} is {width}x{height} pixels, but the index says '
+                f'{self.camera.width}x{self.camera.height}'
+            )
+
+
+def read_index(path: str | Path) -> tuple[IndexImage, ...]:
+    """Read an index file.
+
+    Args:
+        path: The JSON file; the files that it names are relative to its folder.
+
+    Returns:
+        Its images, in its order.
+
+    Raises:
+        ValueError: Not JSON, or against the schema; the message names the file, entry and rule.
+        OSError: The file cannot be opened.
+    """
+    path = Path(path)
+    document = read_json(path)
+    images = document.get('images')
+    if document.get('schema') != SCHEMA or not isinstance(images, list):
+        raise ValueError(
+            f'{path}: an index has "schema": {SCHEMA} and a list "images", '
+            f'not "schema": {document.get("schema")!r}'
+        )
+    parsed = []
+    for number, entry in enumerate(images):
+        try:
+            parsed.append(_parse_image(entry, path.parent))
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            name = entry.get('file', '?') if isinstance(entry, dict) else '?'
+            reason = f'has no {error}' if isinstance(error, KeyError) else str(error)
+            raise ValueError(f'{path}: images[{number}] ({name}) {reason}') from error
+    files = [image.file for image in parsed]
+    repeated = next((name for name in files if files.count(name) > 1), None)
+    if repeated is not None:
+        raise ValueError(f'{path}: the file {repeated} is listed more than once')
+    return tuple(parsed)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON file whose top is an object.
+
+    Raises:
+        ValueError: Not JSON, or not an object.
+        OSError: The file cannot be opened.
+    """
+    try:
+        document = json.loads(path.read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise ValueError(f'{path} is not JSON: {error}') from error
+    if not isinstance(document, dict):
+        raise ValueError(
+            f'{path}: the top of the file is a {type(document).__name__}, not an object'
+        )
+    return document
+
+
+def _parse_image(entry: dict[str, Any], folder: Path) -> IndexImage:
+    depth = entry.get('depth_z')
+    rotation, translation = entry.get('R_world_to_cam'), entry.get('t_world_to_cam_m')
+    frame, view = entry.get('frame'), entry.get('camera')
+    return IndexImage(
+        file=str(entry['file']),
+        path=folder / entry['file'],
+        source=str(entry.get('source', 'images')),
+        camera=Camera(
+            width=int(entry['width']),
+            height=int(entry['height']),
+            K=_array(entry['K'], (3, 3), 'K'),
+            D=np.asarray(entry.get('D', ()), np.float64),
+            distortion_model=entry.get('distortion_model', 'plumb_bob'),
+        ),
+        people=tuple(_parse_person(person, folder) for person in entry['people']),
+        depth_file=None if depth is None else folder / depth['file'],
+        metres_per_unit=1.0 if depth is None else float(depth['metres_per_unit']),
+        view=None if view is None else str(view),
+        frame=None if frame is None else str(frame),
+        R_world_to_cam=None if rotation is None else _array(rotation, (3, 3), 'R_world_to_cam'),
+        t_world_to_cam=None
+        if translation is None
+        else _array(translation, (3,), 't_world_to_cam_m'),
+    )
+
+
+def _parse_person(entry: dict[str, Any], folder: Path) -> TruePerson:
+    box = _array(entry['bbox_xyxy'], (4,), 'bbox_xyxy')
+    if box[2] <= box[0] or box[3] <= box[1]:
+        raise ValueError(f'bbox_xyxy {box.tolist()} must be x_min < x_max, y_min < y_max')
+    joints = entry.get('joints', {})
+    mask, surface, box3d = entry.get('mask'), entry.get('surface_depth_m'), entry.get('box3d')
+    return TruePerson(
+        box=box,
+        joints={name: _array(xyz, (3,), f'joint {name}') for name, xyz in joints.items()},
+        id=None if entry.get('id') is None else str(entry['id']),
+        mask=None if mask is None else folder / mask,
+        surface_depth=None if surface is None else float(surface['median']),
+        height=None if box3d is None else float(box3d['height']),
+        truncated=bool(entry.get('truncated', False)),
+    )
+
+
+def _array(value: Any, shape: tuple[int, ...], name: str) -> np.ndarray:
+    array = np.asarray(value, np.float64)
+    if array.shape != shape or not np.isfinite(array).all():
+        raise ValueError(f'{name} must be {shape} finite numbers, not {value}')
+    return array
+
+
+def _read(path: Path, flags: int) -> np.ndarray:
+    image = cv2.imread(str(path), flags) if path.is_file() else None
+    if image is None:
+        raise ValueError(f'{path} is {"not a readable image" if path.exists() else "missing"}')
+    return image

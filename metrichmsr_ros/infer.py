@@ -1,0 +1,147 @@
+"""Run a method on the images of an index, each on its own, and write what it predicts.
+
+The depth image of an index is its truth and is never shown to a method. A method without a depth
+source of its own knows the depth of the people that it sees and of nothing else, so its depth
+images hold the visible surface of their meshes and are unknown elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+import logging
+from pathlib import Path
+import time
+
+import numpy as np
+import torch
+
+from metrichmsr_ros.body.body_model import BodyModel
+from metrichmsr_ros.data.index import IndexImage
+from metrichmsr_ros.data.predictions import (
+    check_depth_names,
+    depth_path,
+    PredictedImage,
+    PredictedPerson,
+    Predictions,
+)
+from metrichmsr_ros.geometry.mesh_depth import MeshRaycaster
+from metrichmsr_ros.models.estimator import Estimator
+from metrichmsr_ros.models.landmark_ik import LandmarkIK
+from metrichmsr_ros.perception.blazepose.detector import BlazePoseDetector
+from metrichmsr_ros.perception.blazepose.landmarker import BlazePoseLandmarker
+from metrichmsr_ros.perception.detection import detections_from_boxes
+from metrichmsr_ros.perception.person_crops import distinct
+from metrichmsr_ros.structures import Frame, Landmarks, People
+
+logger = logging.getLogger(__name__)
+
+METHODS: dict[str, Callable[[BodyModel], Estimator]] = {LandmarkIK.name: LandmarkIK}
+
+MIN_SCORE = 0.5  # of the landmark network, below which a detector's candidate is nobody
+
+LandmarkFinder = Callable[[IndexImage, Frame], Landmarks]
+
+
+def build_method(name: str, body: BodyModel) -> Estimator:
+    """Return the estimator called ``name``.
+
+    Raises:
+        ValueError: There is none.
+    """
+    if name not in METHODS:
+        raise ValueError(f'unknown method {name!r}; there is {", ".join(METHODS)}')
+    return METHODS[name](body)
+
+
+def landmark_finder(*, true_boxes: bool) -> LandmarkFinder:
+    """Return what finds the people of an image and reads their landmarks in two passes.
+
+    Args:
+        true_boxes: Take the boxes of the index, and keep all of them; else detect on every tile of
+            the image, and keep those in whom the landmark network sees a person, once each.
+    """
+    landmarker = BlazePoseLandmarker()
+    detector = None if true_boxes else BlazePoseDetector(budget_ms=None)
+
+    def find(image: IndexImage, frame: Frame) -> Landmarks:
+        if detector is None:
+            boxes = np.array([person.box for person in image.people]).reshape(-1, 4)
+            return landmarker.read(frame.image, detections_from_boxes(boxes).rois, passes=2)
+        rois = detector.detect(frame).rois
+        landmarks = landmarker.read(frame.image, rois, passes=2)
+        landmarks = landmarks.select(landmarks.scores >= MIN_SCORE)
+        return landmarks.select(distinct(landmarks))
+
+    return find
+
+
+def infer(
+    images: Sequence[IndexImage],
+    *,
+    estimator: Estimator,
+    body: BodyModel,
+    find_landmarks: LandmarkFinder,
+    depth_dir: Path | None = None,
+) -> Predictions:
+    """Run a method on every image; nothing is carried from one to the next.
+
+    Args:
+        images: The index.
+        estimator: The method.
+        body: Its body.
+        find_landmarks: Finds the people of an image.
+        depth_dir: Folder for one ``<stem>.npz`` per image, or None.
+
+    Returns:
+        One entry per image, in the same order, also for images without people.
+
+    Raises:
+        ValueError: An image is missing, corrupt or of another size.
+        OSError: A depth file cannot be written.
+    """
+    raycaster = None
+    if depth_dir is not None:
+        check_depth_names(images)
+        depth_dir.mkdir(parents=True, exist_ok=True)
+        raycaster = MeshRaycaster(body.faces)
+    predicted = []
+    for number, image in enumerate(images, start=1):
+        frame = Frame(image=image.read_image(), camera=image.camera, stamp=0)
+        start = time.perf_counter()
+        people = estimator.estimate(frame, find_landmarks(image, frame))
+        seconds = time.perf_counter() - start
+        predicted.append(PredictedImage(image.file, predicted_people(people, body), seconds))
+        if raycaster is not None:
+            depth_z = raycaster.cast(people.vertices, image.camera).depth_z
+            np.savez_compressed(depth_path(depth_dir, image), depth_z=depth_z)
+        logger.info(
+            '%d/%d %s: people %d, %.2f s', number, len(images), image.file, len(people), seconds
+        )
+    return Predictions(method=estimator.name, body_model=body.name, images=tuple(predicted))
+
+
+@torch.inference_mode()
+def predicted_people(people: People, body: BodyModel) -> tuple[PredictedPerson, ...]:
+    """Return people as a prediction file holds them.
+
+    Args:
+        people: N people.
+        body: The body that their parameters belong to.
+    """
+    landmarks = body.landmarks(torch.from_numpy(people.vertices))
+    sigmas = np.sqrt(np.trace(people.pelvis_covariance, axis1=1, axis2=2))
+    return tuple(
+        PredictedPerson(
+            id=people.ids[i],
+            score=float(people.scores[i]),
+            box=people.boxes[i],
+            pose=people.pose[i],
+            shape=people.shape[i],
+            translation=people.translation[i],
+            joints=people.joints[i],
+            landmarks={name: points[i].numpy() for name, points in landmarks.items()},
+            height=float(people.heights[i]),
+            pelvis_sigma=float(sigmas[i]) if np.isfinite(sigmas[i]) else None,
+        )
+        for i in range(len(people))
+    )
