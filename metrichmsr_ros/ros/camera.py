@@ -1,0 +1,155 @@
+"""A camera for demonstrations: plays any ``data.sources`` source as a live ROS camera.
+
+Publishes ``~/image_raw``, ``~/camera_info``, ``~/depth/image_raw`` where the source has depth, and
+the truth that a synthetic source knows as ``~/truth/people`` and ``~/truth/depth``. Starts when
+somebody subscribes to the image.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+
+from metrichmsr_msgs.msg import PersonArray
+import numpy as np
+import rclpy
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import CameraInfo, Image
+
+from metrichmsr_ros.data.sources import open_source, SourceError, SourceFrame
+from metrichmsr_ros.ros.cdr import image_bytes
+from metrichmsr_ros.ros.messages import camera_info, person_array, to_header
+from metrichmsr_ros.ros.middleware import use_fastdds_profile
+
+CAMERA_QOS = QoSProfile(depth=1)  # reliable: matches best-effort and reliable subscribers alike
+SECOND = 1_000_000_000
+LATE = SECOND // 5  # a source this far behind its own pace does not race to catch up
+TRUTH_PERIOD = SECOND // 5  # truth is for measuring, not for control: a few times a second will do
+DEFAULTS = {
+    'source': 'synthetic',  # as data.sources.open_source
+    'fov': 0.0,  # horizontal, rad; 0 = as the source says
+    'camera_info': '',  # camera_calibration YAML; empty = as the source says
+    'rate': 0.0,  # frames per second; 0 = the source's own
+    'people': 0,  # of the synthetic world; 0 = its own default
+    'depth_slop': 0.5,  # largest time between an image and its depth in a bag, s
+    'restamp': True,  # stamp with now; else keep the source's stamps and publish /clock
+    'wait_for': 1,  # image subscribers to wait for before the first frame
+}
+
+
+class CameraNode(Node):
+    """Publishes the frames of one source at its own pace from a thread of its own.
+
+    Raises:
+        SourceError: The source cannot be opened.
+    """
+
+    def __init__(self) -> None:
+        super().__init__('camera')
+        value = {name: self.declare_parameter(name, d).value for name, d in DEFAULTS.items()}
+        self.source = open_source(
+            value['source'],
+            fov=value['fov'] or None,
+            camera_info=value['camera_info'] or None,
+            rate=value['rate'] or None,
+            people=value['people'] or None,
+            depth_slop=value['depth_slop'],
+        )
+        self._restamp, self._wait_for = value['restamp'], value['wait_for']
+        self._image = self.create_publisher(Image, '~/image_raw', CAMERA_QOS)
+        self._info = self.create_publisher(CameraInfo, '~/camera_info', CAMERA_QOS)
+        self._depth = self.create_publisher(Image, '~/depth/image_raw', CAMERA_QOS)
+        self._true_people = self.create_publisher(PersonArray, '~/truth/people', CAMERA_QOS)
+        self._true_depth = self.create_publisher(Image, '~/truth/depth', CAMERA_QOS)
+        self._clock = None if self._restamp else self.create_publisher(Clock, '/clock', 10)
+        self._truth_due = 0
+        self._stop = threading.Event()
+        self.finished = threading.Event()
+        self.failure: Exception | None = None
+        self._thread = threading.Thread(target=self._run, name='camera', daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the publishing thread and wait for it."""
+        self._stop.set()
+        self._thread.join(timeout=2.0)
+
+    def _run(self) -> None:
+        try:
+            self._play()
+        except Exception as error:  # the main thread ends the process with it
+            self.failure = error
+        self.finished.set()
+
+    def _play(self) -> None:
+        while self._image.get_subscription_count() < self._wait_for:
+            if self._stop.wait(0.05):
+                return
+        self.get_logger().info(f'playing {self.source.name} at {self.source.rate:g} Hz')
+        start = first = None
+        for frame in self.source:
+            now = time.time_ns()
+            if start is None or first is None:
+                start, first = now, frame.stamp
+            due = start + frame.stamp - first
+            if now - due > LATE:
+                start += now - due
+            if self._stop.wait(max(0, due - now) / SECOND):
+                return
+            self._publish(frame, time.time_ns() if self._restamp else frame.stamp)
+
+    def _publish(self, frame: SourceFrame, stamp: int) -> None:
+        header = to_header(stamp, frame.frame_id)
+        if self._clock is not None:
+            self._clock.publish(Clock(clock=header.stamp))
+        info = camera_info(frame.camera, header=header)
+        if not frame.camera.calibrated:
+            info.k, info.p = np.zeros(9), np.zeros(12)  # how a CameraInfo says so
+        self._info.publish(info)
+        if frame.depth is not None:
+            depth_stamp = stamp + (frame.depth_stamp or frame.stamp) - frame.stamp
+            self._send_depth(self._depth, frame.depth.depth_z, depth_stamp, frame.frame_id)
+        pixels = image_bytes(frame.image, encoding='rgb8', stamp=stamp, frame_id=frame.frame_id)
+        self._image.publish(pixels)
+        if frame.truth is not None and stamp >= self._truth_due:
+            self._truth_due = stamp + TRUTH_PERIOD
+            self._true_people.publish(person_array(frame.truth, calibrated=True, header=header))
+            if frame.truth_depth_z is not None and self._true_depth.get_subscription_count():
+                self._send_depth(self._true_depth, frame.truth_depth_z, stamp, frame.frame_id)
+
+    @staticmethod
+    def _send_depth(publisher, depth_z: np.ndarray, stamp: int, frame_id: str) -> None:
+        data = image_bytes(depth_z, encoding='32FC1', stamp=stamp, frame_id=frame_id)
+        publisher.publish(data)
+
+
+def main(args: list[str] | None = None) -> int:
+    """Play a source until it ends or the process is told to; return the exit code."""
+    use_fastdds_profile()
+    rclpy.init(args=args)
+    node = None
+    try:
+        node = CameraNode()
+        while not node.finished.is_set():
+            rclpy.spin_once(node, timeout_sec=0.2)
+        if node.failure is not None:
+            raise node.failure
+        time.sleep(0.5)  # the last frame is still on its way to subscribers
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except SourceError as error:
+        sys.stderr.write(f'camera: {error}\n')
+        return 2
+    finally:
+        if node is not None:
+            node.stop()
+        rclpy.try_shutdown()
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,192 @@
+"""The demonstration: camera, perception node and monitor as three processes over DDS.
+
+``python -m metrichmsr_ros.ros.demo --source synthetic --duration 20``; this is what ``make demo``
+runs. The three meet only on topics, as on a robot.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+import math
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+from metrichmsr_ros.data.sources import open_source, SourceError
+from metrichmsr_ros.ros.middleware import share_path, use_fastdds_profile
+from metrichmsr_ros.ros.presets import CameraPreset, load_preset
+
+STOP_WITHIN = 30.0  # seconds for a process to end after SIGINT; the monitor finishes its files
+DRAIN = 2.0  # seconds for the results of the last image
+CAMERA_SUBSCRIBERS = 2  # the node and the monitor: nobody misses the first image
+
+
+@dataclass(frozen=True)
+class Job:
+    """One process: what it is called, which module it runs, its parameters and remappings."""
+
+    name: str
+    module: str
+    parameters: dict[str, Any]
+    remappings: tuple[tuple[str, str], ...] = ()
+
+    def command(self) -> list[str]:
+        """Return the command line."""
+        words = [sys.executable, '-m', self.module, '--ros-args']
+        for name, value in self.parameters.items():
+            words += ['-p', f'{name}:={_yaml(value)}']
+        for old, new in self.remappings:
+            words += ['-r', f'{old}:={new}']
+        return words
+
+
+def _yaml(value: Any) -> str:
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    return str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Return the command line's values."""
+    parser = argparse.ArgumentParser(prog='demo', description=__doc__.splitlines()[0])
+    parser.add_argument(
+        '--source',
+        default='synthetic',
+        help='synthetic, a video, a photograph, a folder of photographs, /dev/video0, or a bag',
+    )
+    parser.add_argument(
+        '--duration', type=float, default=0.0, help='seconds after the first result; 0 = Ctrl-C'
+    )
+    parser.add_argument(
+        '--fov', type=float, default=0.0, help='horizontal field of view, DEGREES, if unknown'
+    )
+    parser.add_argument('--camera-info', default='', help='camera_calibration YAML')
+    parser.add_argument('--people', type=int, default=0, help='of the synthetic world, 1 to 3')
+    parser.add_argument('--output', default='demo_output', help='folder for video and summary')
+    parser.add_argument('--rerun-rate', type=float, default=2.0, help='records/s; 0 = no file')
+    values = parser.parse_args(argv)
+    if values.duration < 0:
+        parser.error(f'--duration is {values.duration}: it must be 0 or more seconds')
+    if not 0 <= values.fov < 180:
+        parser.error(f'--fov is {values.fov}: it must be within 0 to 180 degrees')
+    return values
+
+
+def jobs(values: argparse.Namespace) -> list[Job]:
+    """Return the three processes for these values.
+
+    Raises:
+        SourceError: The source is missing or cannot be read.
+    """
+    preset, has_depth = _preset(values)
+    perception = dict(preset.parameters)
+    if perception.get('depth_source') == 'topic' and not has_depth:
+        perception['depth_source'] = 'none'
+    camera = {
+        'source': values.source,
+        'fov': math.radians(values.fov),
+        'camera_info': values.camera_info,
+        'people': values.people,
+        'wait_for': CAMERA_SUBSCRIBERS,
+    }
+    ground = {name: perception[name] for name in ('camera_height', 'camera_tilt')
+              if name in perception}  # fmt: skip
+    monitor = {
+        'output': values.output,
+        'duration': values.duration,
+        'rerun_rate': values.rerun_rate,
+        **ground,
+    }
+    return [
+        Job('node', 'metrichmsr_ros.ros.node', perception, tuple(preset.remappings)),
+        Job('monitor', 'metrichmsr_ros.ros.monitor', monitor),
+        Job('camera', 'metrichmsr_ros.ros.camera', camera),
+    ]
+
+
+def _preset(values: argparse.Namespace) -> tuple[CameraPreset, bool]:
+    """Return the preset for the source, and whether the source brings its own depth."""
+    folder = share_path('config/cameras')
+    if values.source == 'synthetic':
+        return load_preset('synthetic', folder), False
+    source = open_source(
+        values.source,
+        fov=math.radians(values.fov) or None,
+        camera_info=values.camera_info or None,
+    )
+    if Path(values.source).is_char_device():
+        return load_preset('bag', folder), False
+    first = next(iter(source), None)
+    if first is None:
+        raise SourceError(f'{values.source} holds no image')
+    return load_preset('bag', folder), first.depth is not None
+
+
+def run(processes: Sequence[Job]) -> int:
+    """Run the processes until the monitor or the camera ends; return the exit code."""
+    running: dict[str, subprocess.Popen[bytes]] = {}
+    try:
+        for job in processes:
+            running[job.name] = subprocess.Popen(job.command())
+        return _watch(running)
+    except KeyboardInterrupt:
+        return _stop(running)
+    finally:
+        _stop(running)
+
+
+def _watch(running: dict[str, subprocess.Popen[bytes]]) -> int:
+    while True:
+        time.sleep(0.2)
+        if running['monitor'].poll() is not None:
+            return running['monitor'].returncode
+        if running['node'].poll() is not None:
+            sys.stderr.write(f'demo: the node ended with {running["node"].returncode}\n')
+            return 1
+        code = running['camera'].poll()
+        if code is not None:
+            time.sleep(DRAIN)
+            return _stop(running) or code
+
+
+def _stop(running: dict[str, subprocess.Popen[bytes]]) -> int:
+    """End the monitor, then the others; return the monitor's exit code."""
+    for name in ('monitor', 'camera', 'node'):
+        process = running.get(name)
+        if process is None or process.poll() is not None:
+            continue
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(STOP_WITHIN)
+        except subprocess.TimeoutExpired:
+            sys.stderr.write(f'demo: the {name} did not end within {STOP_WITHIN:g} s: killed\n')
+            process.kill()
+            process.wait()
+    return running['monitor'].returncode if 'monitor' in running else 1
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the demonstration; return the exit code."""
+    values = parse(argv)
+    try:
+        processes = jobs(values)
+    except SourceError as error:
+        sys.stderr.write(f'demo: {error}\n')
+        return 2
+    use_fastdds_profile()
+    os.environ.setdefault('PYTHONUNBUFFERED', '1')
+    code = run(processes)
+    if code == 0:
+        files = sorted(path.name for path in Path(values.output).iterdir())
+        sys.stdout.write(f'demo: wrote {", ".join(files)} in {values.output}\n')
+    return code
+
+
+if __name__ == '__main__':
+    sys.exit(main())

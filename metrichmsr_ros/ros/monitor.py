@@ -1,0 +1,279 @@
+"""A monitor of the running graph: subscribes to everything, like any other user, and tells.
+
+Once a second it prints rates, latency, drops, people and, where the camera publishes the truth,
+the errors against it; at the end it writes ``summary.json`` beside an overlay video and a rerun
+recording.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+import json
+import os
+from pathlib import Path
+import sys
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+import numpy as np
+import rclpy
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import CameraInfo
+
+from metrichmsr_ros.geometry.camera import Camera
+from metrichmsr_ros.metrics import depth_errors
+from metrichmsr_ros.perception.depth_sources import GroundPlane
+from metrichmsr_ros.ros.middleware import use_fastdds_profile
+from metrichmsr_ros.ros.monitor_messages import (
+    INPUTS,
+    people_at,
+    RESULTS,
+    snapshot_of,
+    stamp_of,
+    to_array,
+    TRUTH,
+)
+from metrichmsr_ros.ros.monitor_statistics import SECOND, StampLatency, TopicRates, TruthErrors
+from metrichmsr_ros.ros.recorder import Recorder, RerunWriter, VideoWriter
+from metrichmsr_ros.structures import Frame
+
+MONITOR_QOS = QoSProfile(depth=5)
+NICE = 5  # measuring must not take the cores from what is measured
+KEPT = 30  # newest stamps whose messages are kept, to be put together
+DEFAULTS: dict[str, Any] = {
+    'node': 'metrichmsr',  # name of the perception node
+    'camera': 'camera',  # name of the camera node
+    'output': '',  # folder for summary.json, overlay.mp4, scene.rrd; empty = none
+    'duration': 0.0,  # seconds after the first result; 0 = until interrupted
+    'patience': 120.0,  # longest wait for the first result, s
+    'video_rate': 10.0,  # frames per second of the video
+    'rerun_rate': 2.0,  # records per second of the rerun file; 0 = none
+    'camera_height': 0.0,  # of the ground-plane prior to compare the depth with, m; 0 = none
+    'camera_tilt': 0.0,  # of the same, rad
+}
+
+
+class Monitor(Node):
+    """Counts, compares, records."""
+
+    def __init__(self) -> None:
+        super().__init__('monitor')
+        self.value = {n: self.declare_parameter(n, d).value for n, d in DEFAULTS.items()}
+        self.rates, self.latency, self.errors = TopicRates(), StampLatency(), TruthErrors()
+        self.depth_rel: list[float] = []
+        self.prior_rel: list[float] = []
+        self.people_most = 0
+        self.diagnosis = ''
+        self.first_result: int | None = None
+        self._messages: dict[int, dict[str, bytes]] = defaultdict(dict)
+        self._camera: Camera | None = None
+        self._recorded = 0
+        self._recorder = self._open_recorder()
+        self._subscribe()
+        self.create_timer(1.0, self._tell)
+        self.create_timer(1.0 / self.value['video_rate'], self._record)
+
+    def close(self) -> dict[str, Any]:
+        """Finish the files and return the summary."""
+        if self._recorder is not None:
+            self._recorder.close()
+        self.latency.settle(self._now() + 2 * SECOND)
+        return self._summary()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the first result."""
+        return 0.0 if self.first_result is None else (self._now() - self.first_result) / SECOND
+
+    def _now(self) -> int:
+        return self.get_clock().now().nanoseconds
+
+    def _open_recorder(self) -> Recorder | None:
+        if not self.value['output']:
+            return None
+        folder = Path(self.value['output'])
+        folder.mkdir(parents=True, exist_ok=True)
+        rerun = None
+        if self.value['rerun_rate']:
+            try:
+                rerun = RerunWriter(folder / 'scene.rrd')
+            except ImportError:
+                self.get_logger().warning('no scene.rrd: pip install rerun-sdk')
+        every = max(1, round(self.value['video_rate'] / (self.value['rerun_rate'] or 1.0)))
+        video = VideoWriter(folder / 'overlay.mp4', rate=self.value['video_rate'])
+        return Recorder(video, rerun, rerun_every=every)
+
+    def _subscribe(self) -> None:
+        node, camera = self.value['node'], self.value['camera']
+        names = {'image': f'{camera}/image_raw', 'tf': '/tf'}
+        names |= {name: f'{camera}/{name}' for name in TRUTH}
+        for name, (kind, offset) in (INPUTS | RESULTS | TRUTH).items():
+            topic = names.get(name, f'{node}/{name}')
+            receive = self._receiver(name, offset)
+            self.create_subscription(kind, topic, receive, MONITOR_QOS, raw=True)
+        self.create_subscription(
+            CameraInfo, f'{camera}/camera_info', self._on_camera_info, MONITOR_QOS
+        )
+        self.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
+
+    def _receiver(self, name: str, offset: int) -> Callable[[bytes], None]:
+        def receive(data: bytes) -> None:
+            now = self._now()
+            self.rates.receive(name, now)
+            stamp = stamp_of(data, offset)
+            if stamp is None:
+                return
+            if name in RESULTS:
+                self.latency.receive(stamp, now)
+            if name == 'people' and self.first_result is None:
+                self.first_result = now
+            self._keep(stamp, name, data)
+
+        return receive
+
+    def _keep(self, stamp: int, name: str, data: bytes) -> None:
+        at = self._messages[stamp]
+        at[name] = data
+        if len(self._messages) > KEPT:
+            del self._messages[min(self._messages)]
+        if 'people' in at and name in ('people', 'truth/people'):
+            found = people_at(at['people'])
+            self.people_most = max(self.people_most, len(found.ids))
+            if 'truth/people' in at:
+                self.errors.compare(found, people_at(at['truth/people']))
+        if name in ('depth/image', 'truth/depth') and {'depth/image', 'truth/depth'} <= set(at):
+            self._compare_depth(to_array(at['depth/image']), to_array(at['truth/depth']))
+
+    def _compare_depth(self, depth_z: np.ndarray, true_z: np.ndarray) -> None:
+        if self._camera is None or not self.value['camera_height']:
+            return
+        prior = self._ground().depth(
+            Frame(np.zeros((*true_z.shape, 3), np.uint8), self._camera, 0)
+        )
+        if prior is None:
+            return
+        self.depth_rel.append(depth_errors(depth_z, true_z).abs_rel)
+        self.prior_rel.append(depth_errors(prior.depth_z, true_z).abs_rel)
+
+    def _ground(self) -> GroundPlane:
+        return GroundPlane(
+            camera_height=self.value['camera_height'], camera_tilt=self.value['camera_tilt']
+        )
+
+    def _on_camera_info(self, info: CameraInfo) -> None:
+        self._camera = Camera.from_camera_info(info, width=info.width, height=info.height)
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            if status.name.startswith(self.value['node']):
+                self.diagnosis = status.message
+
+    def _record(self) -> None:
+        if self._recorder is None or self._camera is None:
+            return
+        for stamp in sorted(self._messages, reverse=True):
+            at = self._messages[stamp]
+            if stamp <= self._recorded:
+                return
+            if {'image', 'overlay', 'people', 'markers'} <= set(at):
+                self._recorded = stamp
+                self._recorder.offer(snapshot_of(stamp, dict(at), self._camera))
+                return
+
+    def _tell(self) -> None:
+        now = self._now()
+        self.latency.settle(now)
+        if self.first_result is None:
+            self._say(f'waiting for the first result: {self.diagnosis or "no diagnostics yet"}')
+            return
+        rate = {name: self.rates.rate(name, now) for name in ('image', 'people')}
+        p50, p99 = self.latency.percentiles(newest=round(5 * max(rate['people'], 1)))
+        dropped = self.rates.counts['image'] - self.rates.counts['people']
+        line = (
+            f'{self.elapsed:5.0f} s | images {rate["image"]:4.1f} Hz, results '
+            f'{rate["people"]:4.1f} Hz, not processed {max(0, dropped)} | latency p50 '
+            f'{p50 * 1e3:.0f} p99 {p99 * 1e3:.0f} ms | most people at once {self.people_most}'
+        )
+        errors = self.errors.summary()
+        if errors['pelvis_error_median_percent'] is not None:
+            line += f' | pelvis error {errors["pelvis_error_median_percent"]:.1f} %'
+        if self.depth_rel:
+            line += (
+                f' | depth AbsRel {np.median(self.depth_rel):.3f}'
+                f' (prior {np.median(self.prior_rel):.3f})'
+            )
+        self._say(line)
+
+    @staticmethod
+    def _say(line: str) -> None:
+        sys.stdout.write(line + '\n')
+        sys.stdout.flush()
+
+    def _summary(self) -> dict[str, Any]:
+        p50, p99 = self.latency.percentiles()
+        seconds = max(self.elapsed, 1e-9)
+        counts = dict(sorted(self.rates.counts.items()))
+        summary: dict[str, Any] = {
+            'seconds': round(self.elapsed, 2),
+            'messages': counts,
+            'rates_hz': {name: round(count / seconds, 2) for name, count in counts.items()},
+            'latency_ms': {'p50': _round(p50 * 1e3, 1), 'p99': _round(p99 * 1e3, 1)},
+            'images_without_result': max(0, counts.get('image', 0) - counts.get('people', 0)),
+            'most_people_at_once': self.people_most,
+            'diagnostics': self.diagnosis,
+        }
+        if self.errors.true_seen:
+            summary['people_errors'] = self.errors.summary()
+        if self.depth_rel:
+            summary['depth_abs_rel'] = {
+                'refined': _round(float(np.median(self.depth_rel)), 4),
+                'prior': _round(float(np.median(self.prior_rel)), 4),
+                'images': len(self.depth_rel),
+            }
+        return summary
+
+
+def _round(value: float, digits: int) -> float | None:
+    return round(value, digits) if np.isfinite(value) else None
+
+
+def _spin(monitor: Monitor) -> str:
+    """Run until the duration is over; return why the run failed, '' where it did not."""
+    started = monitor.get_clock().now().nanoseconds
+    duration, patience = monitor.value['duration'], monitor.value['patience']
+    while rclpy.ok():
+        rclpy.spin_once(monitor, timeout_sec=0.1)
+        if duration and monitor.elapsed >= duration:
+            return ''
+        waited = (monitor.get_clock().now().nanoseconds - started) / SECOND
+        if monitor.first_result is None and waited > patience:
+            return f'no result within {patience:g} s: {monitor.diagnosis or "no diagnostics"}'
+    return ''
+
+
+def main(args: list[str] | None = None) -> int:
+    """Watch until the duration is over or the process is told to end; return the exit code."""
+    os.nice(NICE)
+    use_fastdds_profile()
+    rclpy.init(args=args)
+    monitor, failure = Monitor(), ''
+    try:
+        failure = _spin(monitor)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    summary = monitor.close()
+    if monitor.value['output']:
+        path = Path(monitor.value['output']) / 'summary.json'
+        path.write_text(json.dumps(summary, indent=2) + '\n')
+    rclpy.try_shutdown()
+    if failure or monitor.first_result is None:
+        sys.stderr.write(f'monitor: {failure or "ended before the first result"}\n')
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""The topics that the monitor listens to, and their serialised messages as values."""
+
+from __future__ import annotations
+
+import struct
+
+from metrichmsr_msgs.msg import PersonArray
+import numpy as np
+from rclpy.serialization import deserialize_message
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from tf2_msgs.msg import TFMessage
+from visualization_msgs.msg import MarkerArray
+
+from metrichmsr_ros.geometry.camera import Camera
+from metrichmsr_ros.ros.images import view
+from metrichmsr_ros.ros.marker_reader import read_meshes
+from metrichmsr_ros.ros.monitor_statistics import PeopleAt, SECOND
+from metrichmsr_ros.ros.recorder import Snapshot
+
+# Topic: its type, and where the stamp lies in the serialised message (behind a count if the
+# message is an array without a header of its own).
+INPUTS: dict[str, tuple[type, int]] = {'image': (Image, 4)}
+RESULTS: dict[str, tuple[type, int]] = {
+    'people': (PersonArray, 4),
+    'markers': (MarkerArray, 8),
+    'tf': (TFMessage, 8),
+    'depth/image_rect': (Image, 4),
+    'depth/camera_info': (CameraInfo, 4),
+    'depth/image': (Image, 4),
+    'points': (PointCloud2, 4),
+    'overlay': (Image, 4),
+}
+TRUTH: dict[str, tuple[type, int]] = {
+    'truth/people': (PersonArray, 4),
+    'truth/depth': (Image, 4),
+}
+
+
+def stamp_of(data: bytes, offset: int) -> int | None:
+    """Return the stamp at ``offset`` in nanoseconds; None for an array of nothing."""
+    if len(data) < offset + 8:
+        return None
+    seconds, nanoseconds = struct.unpack_from('<iI', data, offset)
+    return seconds * SECOND + nanoseconds
+
+
+def to_array(data: bytes) -> np.ndarray:
+    """Return the pixels of a serialised ``sensor_msgs/Image``."""
+    return view(deserialize_message(data, Image))
+
+
+def people_at(data: bytes) -> PeopleAt:
+    """Return ids, boxes and pelvises of a serialised ``PersonArray``."""
+    people = deserialize_message(data, PersonArray).people
+    points = [person.pelvis.pose.position for person in people]
+    return PeopleAt(
+        ids=tuple(person.id for person in people),
+        boxes=np.array([person.box for person in people]).reshape(-1, 4),
+        pelvis=np.array([(p.x, p.y, p.z) for p in points]).reshape(-1, 3),
+    )
+
+
+def snapshot_of(stamp: int, at: dict[str, bytes], camera: Camera) -> Snapshot:
+    """Return the messages of one stamp as arrays."""
+    people = deserialize_message(at['people'], PersonArray).people
+    turns = [person.pelvis.pose.orientation for person in people]
+    joints = [[(j.x, j.y, j.z) for j in person.joints] for person in people]
+    return Snapshot(
+        stamp=stamp,
+        image=to_array(at['image']),
+        overlay=to_array(at['overlay']),
+        camera=camera,
+        depth_z=to_array(at['depth/image']) if 'depth/image' in at else None,
+        ids=tuple(person.id for person in people),
+        joints=np.array(joints).reshape(-1, 24, 3),
+        orientations=np.array([(q.x, q.y, q.z, q.w) for q in turns]).reshape(-1, 4),
+        meshes=tuple(read_meshes(at['markers'])),
+    )

@@ -1,0 +1,123 @@
+"""What the monitor computes from what it receives: rates, latency, errors against the truth.
+
+No ROS in here: times are integer nanoseconds, people are arrays.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict, deque
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from metrichmsr_ros.metrics import match_boxes
+
+SECOND = 1_000_000_000
+SETTLE = SECOND  # a message later than this after the first one of its stamp is not waited for
+RATE_WINDOW = 2 * SECOND
+
+
+class StampLatency:
+    """Latency of each image: receipt of the last message with its stamp, minus the stamp."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, tuple[int, int]] = {}  # stamp: first and last receipt
+        self.seconds: list[float] = []
+
+    def receive(self, stamp: int, now: int) -> None:
+        """Note a message of ``stamp`` received at ``now``, both nanoseconds."""
+        first, _ = self._open.get(stamp, (now, now))
+        self._open[stamp] = (first, now)
+
+    def settle(self, now: int) -> None:
+        """Close the stamps whose last message can be taken to have come."""
+        done = [stamp for stamp, (first, _) in self._open.items() if now - first > SETTLE]
+        for stamp in done:
+            self.seconds.append((self._open.pop(stamp)[1] - stamp) / SECOND)
+
+    def percentiles(self, *, newest: int | None = None) -> tuple[float, float]:
+        """Return p50 and p99 in seconds of the ``newest`` stamps (all by default); NaN if none."""
+        values = self.seconds if newest is None else self.seconds[-newest:]
+        if not values:
+            return float('nan'), float('nan')
+        p50, p99 = np.percentile(values, (50, 99))
+        return float(p50), float(p99)
+
+
+class TopicRates:
+    """Messages per topic: the rate of the last two seconds, and the count of all."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self._recent: dict[str, deque[int]] = defaultdict(deque)
+
+    def receive(self, topic: str, now: int) -> None:
+        """Note a message on ``topic`` received at ``now`` nanoseconds."""
+        self.counts[topic] += 1
+        self._recent[topic].append(now)
+
+    def rate(self, topic: str, now: int) -> float:
+        """Return messages per second over the last two seconds before ``now``."""
+        recent = self._recent[topic]
+        while recent and now - recent[0] > RATE_WINDOW:
+            recent.popleft()
+        return len(recent) * SECOND / RATE_WINDOW
+
+
+@dataclass(frozen=True)
+class PeopleAt:
+    """People of one stamp, as a message tells them.
+
+    Attributes:
+        ids: Their ids.
+        boxes: Image boxes, (N, 4), pixels.
+        pelvis: Joint 0, (N, 3), metres, camera optical frame.
+    """
+
+    ids: tuple[str, ...]
+    boxes: np.ndarray
+    pelvis: np.ndarray
+
+
+@dataclass
+class TruthErrors:
+    """Errors of the people against the true people of the same stamps."""
+
+    relative: list[float] = field(default_factory=list)
+    metres: list[float] = field(default_factory=list)
+    true_seen: int = 0
+    missed: int = 0
+    extra: int = 0
+    _ids: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+
+    def compare(self, found: PeopleAt, true: PeopleAt) -> None:
+        """Match the people of one stamp by their boxes and note the errors."""
+        pairs = match_boxes(found.boxes, true.boxes)
+        self.true_seen += len(true.ids)
+        self.missed += len(true.ids) - len(pairs)
+        self.extra += len(found.ids) - len(pairs)
+        for f, t in pairs:
+            distance = float(np.linalg.norm(true.pelvis[t]))
+            error = float(np.linalg.norm(found.pelvis[f] - true.pelvis[t]))
+            self.metres.append(error)
+            self.relative.append(error / distance)
+            self._ids[true.ids[t]][found.ids[f]] += 1
+
+    def summary(self) -> dict:
+        """Return the figures over all stamps compared so far; medians are None without a match."""
+        return {
+            'people_true': self.true_seen,
+            'people_missed': self.missed,
+            'people_extra': self.extra,
+            'pelvis_error_median_m': _median(self.metres),
+            'pelvis_error_median_percent': _percent(self.relative),
+            'ids_per_true_person': {true: dict(ids) for true, ids in sorted(self._ids.items())},
+        }
+
+
+def _median(values: list[float]) -> float | None:
+    return round(float(np.median(values)), 4) if values else None
+
+
+def _percent(values: list[float]) -> float | None:
+    return round(100 * float(np.median(values)), 2) if values else None

@@ -1,0 +1,240 @@
+"""What the monitor keeps of a run: an overlay video, and a rerun recording with the 3D scene."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import logging
+import os
+from pathlib import Path
+import queue
+import threading
+from typing import Any
+
+import cv2
+import numpy as np
+
+from metrichmsr_ros.body.joints import PARENTS
+from metrichmsr_ros.geometry.camera import Camera
+from metrichmsr_ros.ros.marker_reader import MeshMarker
+from metrichmsr_ros.visualization import color_depth
+
+logger = logging.getLogger(__name__)
+
+VIDEO_HEIGHT = 480  # a portrait photograph of 1920 rows would make an unplayable video
+CLOUD_STRIDE = 4
+DEPTH_RANGE = 8.0  # metres shown by the colours of the video's depth
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything of one stamp.
+
+    Attributes:
+        stamp: Nanoseconds.
+        image: Input, (H, W, 3) uint8 RGB.
+        overlay: With the meshes drawn on it, (H, W, 3) uint8 RGB.
+        camera: Camera of both.
+        depth_z: Refined depth on the input's pixels, (H, W) float32 metres, or None.
+        ids: Ids of the people.
+        joints: Their joints, (N, 24, 3), metres, camera frame.
+        orientations: Rotation of joint 0, quaternions x, y, z, w, (N, 4).
+        meshes: Their meshes.
+    """
+
+    stamp: int
+    image: np.ndarray
+    overlay: np.ndarray
+    camera: Camera
+    depth_z: np.ndarray | None
+    ids: tuple[str, ...]
+    joints: np.ndarray
+    orientations: np.ndarray
+    meshes: tuple[MeshMarker, ...]
+
+
+class VideoWriter:
+    """Writes camera image | mesh overlay | refined depth side by side as MP4."""
+
+    def __init__(self, path: Path, *, rate: float) -> None:
+        self.path, self._rate = path, rate
+        self._writer: cv2.VideoWriter | None = None
+        self._size = (0, 0)
+
+    def add(self, snapshot: Snapshot) -> None:
+        """Append one frame; a picture of another size than the first is fitted into its size.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        row = side_by_side(snapshot)
+        if self._writer is None:
+            self._size = row.shape[1], row.shape[0]
+            codec = cv2.VideoWriter.fourcc(*'mp4v')
+            self._writer = cv2.VideoWriter(str(self.path), codec, self._rate, self._size)
+            if not self._writer.isOpened():
+                raise OSError(f'cannot write the video {self.path}')
+        self._writer.write(_fit(row, self._size)[..., ::-1])
+
+    def close(self) -> None:
+        """Finish the file."""
+        if self._writer is not None:
+            self._writer.release()
+
+
+def side_by_side(snapshot: Snapshot) -> np.ndarray:
+    """Return camera image | overlay | depth as one picture, (≤480, W, 3) uint8 RGB."""
+    depth_z = snapshot.depth_z
+    if depth_z is None:
+        depth_z = np.full(snapshot.image.shape[:2], np.nan, np.float32)
+    row = np.hstack(
+        (snapshot.image, snapshot.overlay, color_depth(depth_z, far=DEPTH_RANGE))
+    )
+    scale = min(1.0, VIDEO_HEIGHT / row.shape[0])
+    size = 2 * round(row.shape[1] * scale / 2), 2 * round(row.shape[0] * scale / 2)
+    return cv2.resize(row, size, interpolation=cv2.INTER_AREA)
+
+
+def _fit(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    height, width = picture.shape[:2]
+    if (width, height) == size:
+        return picture
+    scale = min(size[0] / width, size[1] / height)
+    inner = cv2.resize(picture, (round(width * scale), round(height * scale)))
+    canvas = np.zeros((size[1], size[0], 3), np.uint8)
+    canvas[: inner.shape[0], : inner.shape[1]] = inner
+    return canvas
+
+
+class RerunWriter:
+    """Logs the scene in 3D to a rerun file, and to the rerun viewer where a display exists."""
+
+    def __init__(self, path: Path) -> None:
+        """Start the recording.
+
+        Raises:
+            ImportError: rerun-sdk is not installed.
+        """
+        import rerun as rr
+
+        self._rr: Any = rr
+        self.recording = rr.RecordingStream('metrichmsr_ros')
+        if os.environ.get('DISPLAY') or os.environ.get('WAYLAND_DISPLAY'):
+            rr.spawn(connect=False)
+            rr.set_sinks(rr.FileSink(path), rr.GrpcSink(), recording=self.recording)
+        else:
+            rr.save(path, recording=self.recording)
+        self._log('camera', rr.ViewCoordinates.RDF, static=True)
+        self._topology: tuple[np.ndarray, np.ndarray] | None = None
+        self._shown: set[str] = set()
+
+    def add(self, snapshot: Snapshot) -> None:
+        """Log one moment: image, depth, cloud, frustum, meshes, skeletons and pelvis frames."""
+        rr, camera = self._rr, snapshot.camera
+        rr.set_time('time', timestamp=snapshot.stamp * 1e-9, recording=self.recording)
+        size = (camera.width, camera.height)
+        self._log('camera/view', rr.Pinhole(image_from_camera=camera.K, resolution=size))
+        self._log('camera/view/image', rr.Image(snapshot.image).compress(jpeg_quality=80))
+        self._log('camera/view/overlay', rr.Image(snapshot.overlay).compress(jpeg_quality=80))
+        if snapshot.depth_z is not None:
+            self._add_depth(snapshot.depth_z, snapshot)
+        gone = self._shown.difference(snapshot.ids)
+        for person in gone:
+            self._log(f'camera/people/{person}', rr.Clear(recursive=True))
+        self._shown = set(snapshot.ids)
+        for i, person in enumerate(snapshot.ids):
+            self._add_person(snapshot, i, f'camera/people/{person}')
+
+    def close(self) -> None:
+        """Write what is buffered."""
+        self.recording.flush()
+        self._rr.disconnect(recording=self.recording)
+
+    def _add_depth(self, depth_z: np.ndarray, snapshot: Snapshot) -> None:
+        rr, step = self._rr, slice(None, None, CLOUD_STRIDE)
+        millimetres = np.nan_to_num(depth_z * 1e3, posinf=0.0).clip(0, 65535).astype(np.uint16)
+        self._log('camera/view/depth', rr.DepthImage(millimetres, meter=1000.0))
+        points = (snapshot.camera.pixel_rays() * depth_z[..., None])[step, step].reshape(-1, 3)
+        colors = snapshot.image[step, step].reshape(-1, 3)
+        known = np.isfinite(points).all(axis=1)
+        self._log('camera/points', rr.Points3D(points[known], colors=colors[known], radii=0.01))
+
+    def _add_person(self, snapshot: Snapshot, i: int, path: str) -> None:
+        rr, joints = self._rr, snapshot.joints[i]
+        bones = [joints[[parent, j]] for j, parent in enumerate(PARENTS) if parent >= 0]
+        self._log(f'{path}/skeleton', rr.LineStrips3D(bones, radii=0.01))
+        pelvis = rr.Transform3D(
+            translation=joints[0], rotation=rr.Quaternion(xyzw=snapshot.orientations[i])
+        )
+        self._log(f'{path}/pelvis', pelvis)
+        if i < len(snapshot.meshes) and len(snapshot.meshes[i].corners):
+            mesh = snapshot.meshes[i]
+            vertices, triangles = self._index(mesh.corners)
+            shown = rr.Mesh3D(
+                vertex_positions=vertices,
+                triangle_indices=triangles,
+                albedo_factor=(*mesh.color, 1.0),
+            )
+            self._log(f'{path}/mesh', shown)
+
+    def _index(self, corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return vertices and triangles of a triangle soup; the topology is that of the first."""
+        if self._topology is None or len(self._topology[1]) * 3 != len(corners):
+            _, first, inverse = np.unique(corners, axis=0, return_index=True, return_inverse=True)
+            self._topology = first, inverse.reshape(-1, 3)
+        first, triangles = self._topology
+        return corners[first].astype(np.float32), triangles
+
+    def _log(self, path: str, entity: Any, *, static: bool = False) -> None:
+        self._rr.log(path, entity, static=static, recording=self.recording)
+
+
+class Recorder:
+    """Feeds the writers from a thread, so that the monitor's clock is not held up by them."""
+
+    def __init__(
+        self, video: VideoWriter | None, rerun: RerunWriter | None, *, rerun_every: int
+    ) -> None:
+        """Start the thread.
+
+        Args:
+            video: Gets every snapshot.
+            rerun: Gets every ``rerun_every``-th one.
+            rerun_every: See above.
+        """
+        self._video, self._rerun, self._every = video, rerun, rerun_every
+        self._queue: queue.Queue[Snapshot | None] = queue.Queue(maxsize=2)
+        self.failure: Exception | None = None
+        self._thread = threading.Thread(target=self._run, name='recorder', daemon=True)
+        self._thread.start()
+
+    def offer(self, snapshot: Snapshot) -> bool:
+        """Record a snapshot, or refuse it where the writers are behind."""
+        try:
+            self._queue.put_nowait(snapshot)
+        except queue.Full:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Write what is queued and finish the files."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        writers = [writer for writer in (self._video, self._rerun) if writer is not None]
+        count = 0
+        try:
+            while (snapshot := self._queue.get()) is not None:
+                if self._video is not None:
+                    self._video.add(snapshot)
+                if self._rerun is not None and count % self._every == 0:
+                    self._rerun.add(snapshot)
+                count += 1
+        except Exception as error:
+            self.failure = error
+            logger.error('recording stopped: %s', error)
+            while self._queue.get() is not None:
+                pass
+        finally:
+            for writer in writers:
+                writer.close()
