@@ -34,8 +34,8 @@ _HIP_DROP = 0.1
 # Distances between the eyes, in units of the pupils' distance.
 _EYE_HALF_WIDTH = 0.25
 # Where BlazePose marks the knuckles on the way from the wrist to the fingertips.
-_KNUCKLE = 0.5
-_THUMB_KNUCKLE = 0.65
+_KNUCKLE = 0.6
+_THUMB_KNUCKLE = 0.55
 
 _Points = dict[str, np.ndarray]
 
@@ -93,6 +93,8 @@ def blazepose_regressor(arrays: ModelArrays) -> np.ndarray:
 
 def _anatomical_points(arrays: ModelArrays, surface: _Points) -> _Points:
     points = dict(zip(LIMB_NAMES, arrays.limb_regressor, strict=True))
+    for side in ('left', 'right'):
+        points[f'{side}_hip'] = arrays.j_regressor[JOINT_INDEX[f'{side}_hip']]
     points['pelvis'] = (points['left_hip'] + points['right_hip']) / 2
     points['neck'] = arrays.j_regressor[JOINT_INDEX['neck']]
     points['head'] = (surface['left_ear'] + surface['right_ear']) / 2

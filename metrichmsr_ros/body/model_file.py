@@ -22,10 +22,10 @@ from metrichmsr_ros.body.joints import JOINT_INDEX, PARENTS
 NUM_JOINTS = 24
 NUM_SHAPE = 10
 
-# Limb landmarks, named as the SMPL joints beside them.
+# Limb landmarks, named as the SMPL joints beside them; the hips' landmarks are their joints.
 LIMB_NAMES: tuple[str, ...] = (
-    'left_hip', 'right_hip', 'left_knee', 'right_knee', 'left_ankle', 'right_ankle',
-    'left_shoulder', 'right_shoulder', 'left_elbow', 'right_elbow', 'left_wrist', 'right_wrist',
+    'left_knee', 'right_knee', 'left_ankle', 'right_ankle', 'left_shoulder', 'right_shoulder',
+    'left_elbow', 'right_elbow', 'left_wrist', 'right_wrist',
 )  # fmt: skip
 
 # Vertices of the official SMPL topology that carry a name, as published with the `smplx` package.
@@ -62,7 +62,7 @@ class ModelArrays:
         posedirs: Pose correctives, (V, 3, 207) float64, metres; None where they are zero.
         weights: Skinning weights, (V, 24) float64, rows sum to one.
         j_regressor: Joints from the T-pose surface, (24, V) float64.
-        limb_regressor: Limb landmarks of :data:`LIMB_NAMES` from the surface, (12, V) float64;
+        limb_regressor: Limb landmarks of :data:`LIMB_NAMES` from the surface, (10, V) float64;
             what people mark in images, which the joints of a rig need not be.
         faces: Triangles, (F, 3) int32.
         surface_points: Named vertices, name → vertex index.

@@ -19,7 +19,7 @@ import meshoptimizer
 import numpy as np
 from regressors import fit_regressor, pose_randomly
 from rig import anny_joints, merged_weights, t_pose
-from source import AnnyPeople, AnnySource
+from source import ADULT_AGES, AnnyPeople, AnnySource
 
 from metrichmsr_ros.body.joints import JOINT_INDEX, PARENTS
 from metrichmsr_ros.body.model_file import LIMB_NAMES
@@ -49,7 +49,8 @@ def main() -> None:
     points = np.concatenate([joints, np.einsum('lv,nvc->nlc', limbs, vertices)], axis=1)
     mean = vertices.mean(0)
     kept, faces = simplify(mean, source.faces)
-    template, components = shape_space(vertices[:, kept], points)
+    adult = people.ages >= ADULT_AGES[0]
+    template, components = shape_space(vertices[:, kept], points, adult)
     print_figures(people, vertices, joints)
     arrays = assemble(template, components, weights[kept], faces)
     arrays |= surface_points(source, people, mean, kept)
@@ -74,25 +75,24 @@ def simplify(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.nd
     return kept, renumbered.reshape(-1, 3)
 
 
-def shape_space(vertices: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Fit the shape space of vertices and points together.
+def shape_space(
+    vertices: np.ndarray, points: np.ndarray, adult: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fit the shape space of vertices and points together, about the mean adult.
 
     Returns:
-        Mean (V + points, 3) and components (10, V + points, 3), metres per standard deviation; the
-        first makes people taller, the others rounder.
+        Mean adult (V + points, 3) and components (10, V + points, 3), metres per standard
+        deviation; the first makes people taller, the others rounder.
     """
     stacked = np.concatenate([vertices, points], axis=1)
-    mean = stacked.mean(0)
+    mean = stacked[adult].mean(0)
     centred = (stacked - mean).reshape(len(stacked), -1)
     # The Gram matrix is people x people, much smaller than coordinates x coordinates.
     values, vectors = np.linalg.eigh(centred @ centred.T / len(centred))
     vectors = vectors[:, ::-1][:, :NUM_SHAPE]
     components = (vectors.T @ centred / np.sqrt(len(centred))).reshape(NUM_SHAPE, -1, 3)
     rest = centred - np.sqrt(len(centred)) * vectors @ components.reshape(NUM_SHAPE, -1)
-    residual = np.linalg.norm(rest.reshape(len(centred), -1, 3)[:, : vertices.shape[1]], axis=-1)
-    share = values[::-1][:NUM_SHAPE] / values.sum()
-    print(f'explained {np.cumsum(share).round(5)}')
-    print(f'residual mm: mean {residual.mean() * 1e3:.2f} max {residual.max() * 1e3:.1f}')
+    print_space(values, rest.reshape(*stacked.shape)[:, : vertices.shape[1]])
     surface = mean[: vertices.shape[1]]
     for index, component in enumerate(components):
         moved = component[: vertices.shape[1]]
@@ -102,6 +102,14 @@ def shape_space(vertices: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, n
         rounder = (moved[:, [0, 2]] * radial)[torso].sum()
         components[index] *= np.sign(height if index == 0 else rounder)
     return mean, components
+
+
+def print_space(values: np.ndarray, rest: np.ndarray) -> None:
+    """Print how much of the people the components leave unexplained."""
+    residual = np.linalg.norm(rest, axis=-1) * 1e3
+    explained = np.cumsum(values[::-1][:NUM_SHAPE]) / values.sum()
+    print(f'explained {explained.round(4)}')
+    print(f'residual: rms {np.sqrt((residual**2).mean()):.2f} mm, worst {residual.max():.1f} mm')
 
 
 def assemble(
@@ -166,8 +174,11 @@ def surface_points(
         full[f'{side}_mouth'] = source.most_moved_vertex(f'mouthSmile{side.capitalize()}')
         eye = bones[source.bone(f'eye.{letter}')] + (0.0, 0.0, 0.02)
         positions[f'{side}_eye'] = eye
-        for name, label in (('ear', 'ear'), ('heel', 'heel'), ('big_toe', 'big_toe')):
-            positions[f'{side}_{name}'] = source.coco_regressor(f'{side}_{label}') @ rest
+        foot = source.bone(f'foot.{letter}')
+        sole = np.flatnonzero((owner == foot) & (rest[:, 1] < bones[foot, 1]))
+        full[f'{side}_heel'] = sole[rest[sole, 2].argmin()]
+        for name in ('ear', 'big_toe'):
+            positions[f'{side}_{name}'] = source.coco_regressor(f'{side}_{name}') @ rest
     positions |= {name: rest[vertex] for name, vertex in full.items()}
     names = sorted(positions)
     nearest = [np.linalg.norm(rest[kept] - positions[name], axis=1).argmin() for name in names]
@@ -180,7 +191,7 @@ def surface_points(
 def print_figures(people: AnnyPeople, vertices: np.ndarray, joints: np.ndarray) -> None:
     """Print what docs/body.md quotes."""
     heights = np.ptp(vertices[:, :, 1], axis=1)
-    adult = people.ages >= 18
+    adult = people.ages >= ADULT_AGES[0]
     for name, group in (
         ('men', adult & (people.genders <= 0.5)),
         ('women', adult & (people.genders > 0.5)),

@@ -18,7 +18,7 @@ def pose_randomly(
     """Pose one body in random poses of moderate size.
 
     Returns:
-        Vertices (count, V, 3), joints (count, 24, 3), and rotations in body axes (count, 24, 3, 3).
+        Vertices (count, V, 3), joints (count, 24, 3), rotations in body axes (count, 24, 3, 3).
     """
     generator = torch.Generator().manual_seed(seed)
     pose = 0.45 * torch.randn(count, len(PARENTS), 3, generator=generator, dtype=torch.float64)

@@ -38,6 +38,9 @@ _ARM_DIRECTIONS = {
     'wrist': (0.084, -0.0082, -0.0149),
 }
 _LEG_SPREAD = np.arctan2(0.0214, 0.777)
+# The knee bone's head lies this part of the shank above the knee-cap, above Anny's own knee
+# landmark, and above where thigh and shank share the skin's weights equally.
+_KNEE_DROP = 0.07
 # Between Anny's A-pose and a T-pose the collar bones rise with the arms.
 _COLLAR_LIFT = np.deg2rad(10.0)
 
@@ -81,6 +84,9 @@ def anny_joints(source: AnnySource, people: AnnyPeople) -> np.ndarray:
     for joint, bone in _LATERAL_HEADS:
         for side, letter in (('left', 'L'), ('right', 'R')):
             joints[:, JOINT_INDEX[f'{side}_{joint}']] = head(f'{bone}.{letter}')
+    for side in ('left', 'right'):
+        knee, ankle = JOINT_INDEX[f'{side}_knee'], JOINT_INDEX[f'{side}_ankle']
+        joints[:, knee] += _KNEE_DROP * (joints[:, ankle] - joints[:, knee])
     joints[:, JOINT_INDEX['spine1']] = head('spine03')
     joints[:, JOINT_INDEX['spine2']] = (head('spine02') + head('spine01')) / 2
     joints[:, JOINT_INDEX['spine3']] = head('spine01')

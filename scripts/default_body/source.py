@@ -9,6 +9,7 @@ import anny
 from anny.paths import get_anny_root_dir
 from anny.shape_distribution import SimpleShapeDistribution
 import numpy as np
+from scipy.spatial import cKDTree
 import torch
 
 ADULT_AGES = (18.0, 90.0)
@@ -43,8 +44,15 @@ class AnnySource:
         self.faces = self.model.get_triangular_faces().numpy().astype(np.int64)
         self.bone_labels = list(self.model.bone_labels)
         self.bone_parents = [int(parent) for parent in self.model.bone_parents]
-        base = self.model.base_mesh_vertex_indices.numpy()
-        self._of_base = {int(vertex): index for index, vertex in enumerate(base)}
+        # That mesh does not say which vertices of MakeHuman's its own are (the index it has is of
+        # another mesh), and Anny's landmarks are given on MakeHuman's: match by position.
+        whole = anny.Anny()
+        distances, matches = cKDTree(whole.template_vertices.numpy()).query(
+            self.model.template_vertices.numpy()
+        )
+        self._base = np.where(
+            distances < 1e-6, whole.base_mesh_vertex_indices.numpy()[matches], -1
+        )
 
     def bone(self, label: str) -> int:
         """Return the index of a bone."""
@@ -64,16 +72,17 @@ class AnnySource:
     def coco_regressor(self, label: str) -> np.ndarray:
         """Return Anny's own regressor of a COCO keypoint, (V,), sums to one."""
         path = get_anny_root_dir() / 'data' / 'keypoints' / 'coco.pth'
-        weights = torch.load(path, weights_only=True)[label][self.model.base_mesh_vertex_indices]
-        weights = weights.numpy().astype(np.float64)
+        of_base = torch.load(path, weights_only=True)[label].numpy().astype(np.float64)
+        weights = np.where(self._base >= 0, of_base[self._base], 0.0)
         return weights / weights.sum()
 
     def most_moved_vertex(self, target: str) -> int:
         """Return the vertex that a facial expression of MakeHuman moves most."""
         folder = Path(get_anny_root_dir()) / 'data/faceunits01/targets/faceunits'
         rows = np.loadtxt(folder / f'{target}.target', comments='#')
-        rows = rows[[int(vertex) in self._of_base for vertex in rows[:, 0]]]
-        return self._of_base[int(rows[np.linalg.norm(rows[:, 1:], axis=1).argmax(), 0])]
+        rows = rows[np.isin(rows[:, 0], self._base)]
+        moved = rows[np.linalg.norm(rows[:, 1:], axis=1).argmax(), 0]
+        return int(np.flatnonzero(self._base == moved)[0])
 
     def sample(self, count: int, *, seed: int) -> AnnyPeople:
         """Draw people from Anny's calibrated distribution, one child in ten."""
