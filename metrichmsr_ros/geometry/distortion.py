@@ -7,6 +7,7 @@ back on itself both ways give NaN. Plain array code for NumPy and torch; torch i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 # Number of coefficients; plumb_bob without k3 is common enough to be read as k3 = 0.
 NUM_COEFFICIENTS = {'plumb_bob': 5, 'rational_polynomial': 8, 'equidistant': 4}
 
-# Slope of the widest ray: rays have z = 1, so 90 degrees off the axis cannot be expressed.
+# Slope of the widest ray, 89.9 degrees off the axis: rays have z = 1.
 _MAX_SLOPE = 1e3
 _MAX_ITERATIONS = 40
 
@@ -64,13 +65,15 @@ def radius_limit(model: str, D: tuple[float, ...]) -> float:
     """Return the largest undistorted radius (slope) up to which the model is one-to-one."""
     if model == 'equidistant':
         slope = np.polynomial.Polynomial([1, *np.multiply(D, (3, 5, 7, 9))])
-        return float(np.tan(min(np.sqrt(_first_positive_root(slope)), np.arctan(_MAX_SLOPE))))
+        theta = np.sqrt(_first_positive_root(slope))
+        return float(np.tan(min(theta, np.arctan(_MAX_SLOPE))))
     k1, k2, _, _, k3, k4, k5, k6 = (*D, 0.0, 0.0, 0.0)[:8]
     above = np.polynomial.Polynomial([1, k1, k2, k3])
     below = np.polynomial.Polynomial([1, k4, k5, k6])
     twice_u = np.polynomial.Polynomial([0, 2])
     slope = above * below + twice_u * (above.deriv() * below - above * below.deriv())
-    return float(np.sqrt(min(_first_positive_root(slope), _first_positive_root(below))))
+    u = min(_first_positive_root(slope), _first_positive_root(below))
+    return float(min(np.sqrt(u), _MAX_SLOPE))
 
 
 def distort(model: str, D: tuple[float, ...], xy: Any) -> Any:
@@ -150,10 +153,22 @@ def _newton_step(D: tuple[float, ...], xy: Any, target: Any) -> tuple[Any, Any]:
 
 
 def _solve_polynomial(D: tuple[float, ...], target: Any, limit: float) -> Any:
-    """Newton from the distorted point itself, on those of the (n, 2) points not yet solved."""
+    """Return the undistorted (n, 2) points of ``target``, NaN where there is none."""
     xp = namespace(target)
-    tolerance = max(1e-10, 32 * float(xp.finfo(target.dtype).eps))
-    solution = target + 0
+    solution = _newton(D, target, target, limit)
+    # An inflected profile can throw Newton off: once more from the solution without p1, p2.
+    failed = xp.isfinite(target).all(-1) & xp.isnan(solution[:, 0])
+    if failed.any():
+        start = _solve_radially(D, target[failed], limit)
+        solution[failed] = _newton(D, start, target[failed], limit)
+    return solution
+
+
+def _newton(D: tuple[float, ...], start: Any, target: Any, limit: float) -> Any:
+    """Iterate on the points not yet solved; NaN where unsolved in the end."""
+    xp = namespace(target)
+    tolerance = _tolerance(target)
+    solution = start + 0
     open_ = xp.nonzero(xp.isfinite(target).all(-1))
     open_ = open_[0] if xp is np else open_[:, 0]
     for _ in range(_MAX_ITERATIONS):
@@ -171,6 +186,52 @@ def _solve_polynomial(D: tuple[float, ...], target: Any, limit: float) -> Any:
     return solution
 
 
+def _solve_radially(D: tuple[float, ...], target: Any, limit: float) -> Any:
+    """Undo the radial part alone; points out of its reach land on the limit."""
+    xp = namespace(target)
+    k1, k2, _, _, k3, k4, k5, k6 = (*D, 0.0, 0.0, 0.0)[:8]
+    straight = (k1, k2, 0.0, 0.0, k3, k4, k5, k6)
+
+    def image(r: Any) -> tuple[Any, Any]:
+        distorted, (slope, *_) = _polynomial(straight, xp.stack((r, r * 0), -1))
+        return distorted[..., 0], slope
+
+    distance = (target * target).sum(-1) ** 0.5
+    radius = _solve_increasing(image, distance, limit)
+    return target * (radius / xp.where(distance > 0, distance, 1.0))[..., None]
+
+
+def _solve_increasing(
+    function: Callable[[Any], tuple[Any, Any]], target: Any, limit: float
+) -> Any:
+    """Return x in [0, limit] with function(x) = target ≥ 0, by Newton in a shrinking bracket.
+
+    ``function`` gives value and slope and increases up to ``limit``; beyond its reach x = limit.
+    """
+    xp = namespace(target)
+    tolerance = _tolerance(target)
+    low, high = target * 0, target * 0 + limit
+    x = xp.where(target < limit, target, limit)
+    width = high
+    for _ in range(_MAX_ITERATIONS):
+        value, slope = function(x)
+        residual = value - target
+        low = xp.where(residual < 0, x, low)
+        high = xp.where(residual > 0, x, high)
+        if not ((abs(residual) > tolerance) & (high - low > tolerance * high)).any():
+            break
+        step = -residual / xp.where(slope > 1e-9, slope, 1e-9)
+        # Near a pole Newton creeps: only steps that at least halve the last one are taken.
+        good = (x + step >= low) & (x + step <= high) & (2 * abs(step) <= width)
+        width = xp.where(good, abs(step), (high - low) / 2)
+        x = xp.where(good, x + step, (low + high) / 2)
+    return x
+
+
+def _tolerance(array: Any) -> float:
+    return max(1e-10, 32 * float(namespace(array).finfo(array.dtype).eps))
+
+
 def _equidistant(D: tuple[float, ...], xy: Any) -> Any:
     xp = namespace(xy)
     r2 = xy[..., 0] ** 2 + xy[..., 1] ** 2
@@ -186,35 +247,24 @@ def _theta_distorted(D: tuple[float, ...], theta: Any) -> Any:
     return theta * (1 + u * (k1 + u * (k2 + u * (k3 + u * k4))))
 
 
-def _undistort_equidistant(D: tuple[float, ...], xy: Any, limit: float) -> Any:
-    xp = namespace(xy)
-    r2 = xy[..., 0] ** 2 + xy[..., 1] ** 2
-    off_axis = ~(r2 < 1e-18)
-    target = xp.sqrt(xp.where(off_axis, r2, 1.0))
-    theta = _solve_theta(D, target if xp is np else target.detach(), float(np.arctan(limit)))
-    theta = theta - (_theta_distorted(D, theta) - target) / _theta_slope(D, theta)
-    scale = xp.where(off_axis, xp.tan(theta) / target, 1.0)
-    return xy * scale[..., None]
-
-
 def _theta_slope(D: tuple[float, ...], theta: Any) -> Any:
     k1, k2, k3, k4 = D
     u = theta * theta
     return 1 + u * (3 * k1 + u * (5 * k2 + u * (7 * k3 + u * 9 * k4)))
 
 
-def _solve_theta(D: tuple[float, ...], target: Any, limit: float) -> Any:
-    """Invert the angle polynomial by Newton inside a shrinking bracket."""
-    xp = namespace(target)
-    tolerance = max(1e-10, 32 * float(xp.finfo(target.dtype).eps))
-    low, high = target * 0, target * 0 + limit
-    theta = xp.where(target < limit, target, limit)
-    for _ in range(_MAX_ITERATIONS):
-        residual = _theta_distorted(D, theta) - target
-        if not (abs(residual) > tolerance).any():
-            break
-        low = xp.where(residual < 0, theta, low)
-        high = xp.where(residual > 0, theta, high)
-        moved = theta - residual / _theta_slope(D, theta)
-        theta = xp.where((moved > low) & (moved < high), moved, (low + high) / 2)
-    return xp.where(abs(_theta_distorted(D, theta) - target) <= tolerance, theta, xp.nan)
+def _undistort_equidistant(D: tuple[float, ...], xy: Any, limit: float) -> Any:
+    xp = namespace(xy)
+    r2 = xy[..., 0] ** 2 + xy[..., 1] ** 2
+    off_axis = ~(r2 < 1e-18)
+    target = xp.sqrt(xp.where(off_axis, r2, 1.0))
+    theta = _solve_increasing(
+        lambda t: (_theta_distorted(D, t), _theta_slope(D, t)),
+        target if xp is np else target.detach(),
+        float(np.arctan(limit)),
+    )
+    residual = _theta_distorted(D, theta) - target
+    # As for the polynomials: the last step carries the gradient.
+    theta = theta - residual / _theta_slope(D, theta)
+    theta = xp.where(abs(residual) <= _tolerance(xy), theta, xp.nan)
+    return xy * xp.where(off_axis, xp.tan(theta) / target, 1.0)[..., None]
