@@ -13,18 +13,18 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from metrichmsr_ros.ros.middleware import profile_environment
-from metrichmsr_ros.ros.presets import load_preset, preset_names, TOPICS
+from metrichmsr_ros.ros.presets import load_preset, parameter_arguments, preset_names, TOPICS
 
 SHARE = Path(get_package_share_directory('metrichmsr_ros'))
 CAMERAS = SHARE / 'config' / 'cameras'
 BOOL = ['true', 'false']
 
-# name: (default, description, choices); an empty default means "as the camera preset or the
-# parameters file says".
+# name: (default, description, choices); an empty default means "as params_file says, else the camera
+# preset, else the node's own default".
 ARGUMENTS = {
     'camera': ('usb', f'camera preset ({", ".join(preset_names(CAMERAS))}) or YAML file', None),
     'namespace': ('', 'namespace of the node', None),
-    'params_file': (str(SHARE / 'config' / 'metrichmsr.yaml'), 'parameters of the node', None),
+    'params_file': ('', 'YAML with parameters of the node, as config/metrichmsr.yaml', None),
     'autostart': ('true', 'configure and activate the node by itself', BOOL),
     'use_sim_time': ('false', 'take the time from /clock', BOOL),
     'log_level': ('info', 'log level of the node', None),
@@ -60,15 +60,22 @@ def _perception(value, preset):
         name: value[name] for name in ('image_transport', 'device', 'body_model') if value[name]
     }
     switches = {name: value[name] == 'true' for name in ('autostart', 'use_sim_time')}
+    # Not through Node(parameters=...): it writes the node's full name above dictionaries, which then
+    # win over the wildcard of a user's file. As plain arguments the later one wins.
+    params_file = ['--params-file', value['params_file']] if value['params_file'] else []
     return Node(
         package='metrichmsr_ros',
         executable='metrichmsr_node',
         name='metrichmsr',
         namespace=value['namespace'],
-        # Later entries win: the file's values, then the camera's, then the command line's.
-        parameters=[value['params_file'], preset.parameters, chosen, switches],
         remappings=list(topics.items()),
-        ros_arguments=['--log-level', value['log_level']],
+        ros_arguments=[
+            *parameter_arguments(preset.parameters),
+            *params_file,
+            *parameter_arguments(chosen | switches),
+            '--log-level',
+            value['log_level'],
+        ],
         respawn=value['respawn'] == 'true',
         respawn_delay=2.0,
         output='screen',
@@ -91,9 +98,7 @@ def _rviz(value, preset):
 def _start(context):
     value = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
     preset = load_preset(value['camera'], CAMERAS)
-    actions = [
-        SetEnvironmentVariable(name, path) for name, path in profile_environment().items()
-    ]
+    actions = [SetEnvironmentVariable(name, path) for name, path in profile_environment().items()]
     actions.append(_perception(value, preset))
     if _wants_rviz(value['rviz']):
         actions.append(_rviz(value, preset))

@@ -20,7 +20,7 @@ from typing import Any
 
 from metrichmsr_ros.data.sources import open_source, SourceError
 from metrichmsr_ros.ros.middleware import share_path, use_fastdds_profile
-from metrichmsr_ros.ros.presets import CameraPreset, load_preset
+from metrichmsr_ros.ros.presets import CameraPreset, load_preset, parameter_arguments
 
 STOP_WITHIN = 30.0  # seconds for a process to end after SIGINT; the monitor finishes its files
 DRAIN = 2.0  # seconds for the results of the last image
@@ -39,17 +39,10 @@ class Job:
     def command(self) -> list[str]:
         """Return the command line."""
         words = [sys.executable, '-m', self.module, '--ros-args']
-        for name, value in self.parameters.items():
-            words += ['-p', f'{name}:={_yaml(value)}']
+        words += parameter_arguments(self.parameters)
         for old, new in self.remappings:
             words += ['-r', f'{old}:={new}']
         return words
-
-
-def _yaml(value: Any) -> str:
-    if isinstance(value, str):
-        return "'" + value.replace("'", "''") + "'"
-    return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:

@@ -55,3 +55,17 @@ def load_preset(name: str, folder: Path) -> CameraPreset:
     if not isinstance(values['topics'], dict) or set(values['topics']) != set(TOPICS):
         raise ValueError(f'camera preset {path}: topics must be exactly {", ".join(TOPICS)}')
     return CameraPreset(**values)
+
+
+def parameter_arguments(parameters: dict[str, Any]) -> list[str]:
+    """Return the words that give a node these parameters after ``--ros-args``."""
+    words = []
+    for name, value in parameters.items():
+        words += ['-p', f'{name}:={_yaml(value)}']
+    return words
+
+
+def _yaml(value: Any) -> str:
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    return str(value).lower() if isinstance(value, bool) else repr(value)
