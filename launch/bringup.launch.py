@@ -19,8 +19,8 @@ SHARE = Path(get_package_share_directory('metrichmsr_ros'))
 CAMERAS = SHARE / 'config' / 'cameras'
 BOOL = ['true', 'false']
 
-# name: (default, description, choices); an empty default means "as params_file says, else the camera
-# preset, else the node's own default".
+# name: (default, description, choices); an empty default means "as params_file says, else the
+# camera preset, else the node's own default".
 ARGUMENTS = {
     'camera': ('usb', f'camera preset ({", ".join(preset_names(CAMERAS))}) or YAML file', None),
     'namespace': ('', 'namespace of the node', None),
@@ -60,8 +60,8 @@ def _perception(value, preset):
         name: value[name] for name in ('image_transport', 'device', 'body_model') if value[name]
     }
     switches = {name: value[name] == 'true' for name in ('autostart', 'use_sim_time')}
-    # Not through Node(parameters=...): it writes the node's full name above dictionaries, which then
-    # win over the wildcard of a user's file. As plain arguments the later one wins.
+    # Not through Node(parameters=...): it writes the node's full name above dictionaries, which
+    # then win over the wildcard of a user's file. As plain arguments the later one wins.
     params_file = ['--params-file', value['params_file']] if value['params_file'] else []
     return Node(
         package='metrichmsr_ros',
