@@ -21,7 +21,8 @@ SCALE_RANGE = (0.5, 2.0)  # of a metric prior; what asks for more is an error, n
 PERSON_SIGMA = 0.06
 SCALE_SIGMA = 0.1
 SHIFT_SIGMA = 0.05
-HUBER = 1.5  # sigmas
+HUBER, TUKEY = 1.5, 4.7  # sigmas
+MAX_DISAGREEMENT = 0.2  # median relative error after the fit
 ITERATIONS = 10
 SOLE_THICKNESS = 0.03  # m above the lowest vertex that still count as touching the floor
 EDGE_PX = 2  # mesh and person disagree most along the outline
@@ -67,7 +68,7 @@ def refine_depth(prior: DepthImage, people: People, mesh: MeshDepth) -> DepthMap
 def fit_affine(
     prior_z: np.ndarray, mesh_z: np.ndarray, person: np.ndarray, *, metric: bool
 ) -> tuple[float, float] | None:
-    """Fit ``mesh_z ≈ scale · prior_z + shift`` to relative errors with Huber's loss.
+    """Fit ``mesh_z ≈ scale · prior_z + shift`` robustly to relative errors.
 
     However many pixels a person has, they share one error of his distance: a person counts once. A
     metric prior is itself evidence that the scale is 1, so that one person moves it only in part.
@@ -79,7 +80,8 @@ def fit_affine(
         metric: Whether ``prior_z`` is in metres.
 
     Returns:
-        Scale and shift (metres), or None for too few anchors or an implausible scale.
+        Scale and shift (metres), or None for too few anchors, an implausible scale, or a prior
+        that no scale and shift reconcile with the people.
     """
     if len(prior_z) < MIN_ANCHORS:
         return None
@@ -91,17 +93,31 @@ def fit_affine(
     columns = 2 if high - low > MIN_SPREAD * middle else 1
     rows = rows[:, :columns]
     known = np.diag([SCALE_SIGMA**-2, SHIFT_SIGMA**-2])[:columns, :columns] * float(metric)
-    solution = np.array([1.0, 0.0])[:columns]
-    expected = known @ solution
-    weight = evidence / PERSON_SIGMA**2
-    for _ in range(ITERATIONS):
-        weighted = rows * weight[:, None]
-        solution = np.linalg.solve(weighted.T @ rows + known, weighted.sum(axis=0) + expected)
-        error = np.abs(rows @ solution - 1.0) / PERSON_SIGMA
-        weight = evidence / PERSON_SIGMA**2 * np.minimum(1.0, HUBER / np.maximum(error, 1e-9))
+    solution = _solve_robustly(rows, evidence / PERSON_SIGMA**2, known)
+    disagreement = np.median(np.abs(rows @ solution - 1.0))
     scale, shift = float(solution[0]), float(solution[1]) * unit if columns == 2 else 0.0
     low, high = SCALE_RANGE if metric else (0.0, np.inf)
-    return (scale, shift) if low < scale < high else None
+    sound = low < scale < high and disagreement < MAX_DISAGREEMENT
+    return (scale, shift) if sound else None
+
+
+def _solve_robustly(rows: np.ndarray, evidence: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Return x with ``rows @ x ≈ 1`` and x ≈ (1, 0) as far as it is ``known``, by reweighting.
+
+    Huber's loss finds the right neighbourhood from anywhere; Tukey's then leaves out what is off.
+    """
+    solution = np.array([1.0, 0.0])[: rows.shape[1]]
+    expected = known @ solution
+    trust = np.ones(len(rows))
+    for k in range(2 * ITERATIONS):
+        weighted = rows * (evidence * trust)[:, None]
+        solution = np.linalg.solve(weighted.T @ rows + known, weighted.sum(axis=0) + expected)
+        error = np.abs(rows @ solution - 1.0) / PERSON_SIGMA
+        if k < ITERATIONS:
+            trust = np.minimum(1.0, HUBER / np.maximum(error, HUBER))
+        else:
+            trust = np.maximum(1.0 - (error / TUKEY) ** 2, 1e-6) ** 2
+    return solution
 
 
 def _surface_anchors(prior_z: np.ndarray, mesh: MeshDepth) -> tuple[np.ndarray, ...]:
@@ -116,13 +132,13 @@ def _surface_anchors(prior_z: np.ndarray, mesh: MeshDepth) -> tuple[np.ndarray, 
 def _contact_anchors(prior: DepthImage, people: People, mesh: MeshDepth) -> tuple[np.ndarray, ...]:
     """Return the floor's depth, the soles' depth and the person, (A,) each, where people stand.
 
-    Only soles inside the image and not behind somebody else count. The lowest vertices are those
-    with the largest y, which holds for cameras that do not look straight down.
+    Only soles inside the image and not behind somebody else count.
     """
     found = [(np.empty(0), np.empty(0), np.empty(0, int))]
-    for i, vertices in enumerate(people.vertices):
-        height = vertices[:, 1]
-        soles = vertices[height > height.max() - SOLE_THICKNESS].astype(np.float64)
+    down = _floor_normal(prior)
+    for i, vertices in enumerate(people.vertices.astype(np.float64)):
+        depth_below = vertices @ down
+        soles = vertices[depth_below > depth_below.max() - SOLE_THICKNESS]
         pixels = prior.camera.project(soles)
         in_view = np.isfinite(pixels).all(axis=1)
         soles, (u, v) = soles[in_view], np.rint(pixels[in_view]).astype(int).T
@@ -132,3 +148,12 @@ def _contact_anchors(prior: DepthImage, people: People, mesh: MeshDepth) -> tupl
         prior_z = prior.depth_z[v, u][free]
         found.append((prior_z, soles[free, 2], np.full(len(prior_z), i)))
     return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
+
+
+def _floor_normal(prior: DepthImage) -> np.ndarray:
+    """Return the unit vector, (3,), that points straight down on the flat floor ``prior``."""
+    step = max(1, prior.depth_z.shape[0] // 32)
+    points = prior.camera.pixel_rays()[::step, ::step] * prior.depth_z[::step, ::step, None]
+    points = points[np.isfinite(points).all(axis=-1)].astype(np.float64)
+    normal = np.linalg.lstsq(points, np.ones(len(points)), rcond=None)[0]
+    return normal / max(np.linalg.norm(normal), 1e-9)
