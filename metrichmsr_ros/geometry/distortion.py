@@ -72,7 +72,8 @@ def radius_limit(model: str, D: tuple[float, ...]) -> float:
     below = np.polynomial.Polynomial([1, k4, k5, k6])
     twice_u = np.polynomial.Polynomial([0, 2])
     slope = above * below + twice_u * (above.deriv() * below - above * below.deriv())
-    u = min(_first_positive_root(slope), _first_positive_root(below))
+    pole = _first_positive_root(below) * (1 - 1e-9)  # short of it: beyond, the sign flips
+    u = min(_first_positive_root(slope), pole)
     return float(min(np.sqrt(u), _MAX_SLOPE))
 
 
