@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.structures import Frame, Landmarks, People
 
 
@@ -12,9 +13,11 @@ class Estimator(Protocol):
 
     Attributes:
         name: Method name, as commands and reports write it.
+        body: The body whose parameters it estimates.
     """
 
     name: str
+    body: BodyModel
 
     def estimate(self, frame: Frame, landmarks: Landmarks) -> People:
         """Estimate the people.

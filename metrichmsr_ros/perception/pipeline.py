@@ -93,6 +93,11 @@ class Pipeline:
         self._crops = PersonCrops()
         self._camera: Camera | None = None
 
+    @property
+    def body(self) -> BodyModel:
+        """The body that the people's parameters and vertices belong to."""
+        return self._estimator.body
+
     def reset(self) -> None:
         """Forget everybody, as before the first frame; ids are still never given twice."""
         self._tracker.reset()
