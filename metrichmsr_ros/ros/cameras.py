@@ -77,7 +77,7 @@ def _contents(info: Any) -> tuple[Any, ...]:
     """Everything of a CameraInfo but its stamp."""
     roi = info.roi
     return (
-        info.width, info.height, info.distortion_model, tuple(info.d), tuple(info.k), tuple(info.p),
-        info.binning_x, info.binning_y, roi.x_offset, roi.y_offset, roi.height, roi.width,
-        roi.do_rectify,
+        info.width, info.height, info.distortion_model, tuple(info.d), tuple(info.k),
+        tuple(info.p), info.binning_x, info.binning_y, roi.x_offset, roi.y_offset, roi.height,
+        roi.width, roi.do_rectify,
     )  # fmt: skip

@@ -1,9 +1,10 @@
 """ROS messages written straight as CDR bytes, for ``publisher.publish(bytes)``.
 
-rclpy converts a message of many small messages one Python attribute at a time (70 ms for one mesh
-marker) and copies large arrays more than once. The wire format is public: 4 bytes of encapsulation,
-then the fields in order, each aligned to its own size counted from the end of those 4 bytes. All ROS
-middlewares take these bytes as they are. Little endian only, like every machine that runs ROS 2.
+rclpy converts a message of many small messages one Python attribute at a time (70 ms for one
+mesh marker) and copies large arrays more than once. The wire format is public: 4 bytes of
+encapsulation, then the fields in order, each aligned to its own size counted from the end of those
+4 bytes. All ROS middlewares take these bytes as they are. Little endian, like every machine that
+runs ROS 2.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class CdrWriter:
         )
 
     def array(self, values: np.ndarray, *, count: int) -> CdrWriter:
-        """Append a sequence of ``count`` elements whose primitive values are ``values`` in order."""
+        """Append a sequence of ``count`` elements made of ``values`` in order."""
         self.pack('I', count)
         values = np.ascontiguousarray(values)
         if values.size == 0:

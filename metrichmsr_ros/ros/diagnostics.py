@@ -1,8 +1,8 @@
 """What the node says of itself once a second on ``/diagnostics``.
 
 ``Health`` is written by the executor and the worker thread and knows no ROS; ``report`` makes the
-message of it. A plain publisher carries it: lifecycle publishers are mute while inactive, just when
-a user wants to know why nothing comes.
+message of it. A plain publisher carries it: lifecycle publishers are mute while inactive, just
+when a user wants to know why nothing comes.
 """
 
 from __future__ import annotations

@@ -62,8 +62,8 @@ def read_depth(
     """
     if message.header.frame_id.lstrip('/') != frame_id.lstrip('/'):
         raise CameraError(
-            f'depth is of frame {message.header.frame_id!r}, the image of {frame_id!r}: depth must '
-            'be registered to the image'
+            f'depth is of frame {message.header.frame_id!r}, the image of {frame_id!r}: depth '
+            'must be registered to the image'
         )
     depth_z = decode_depth(message)
     height, width = depth_z.shape

@@ -1,9 +1,9 @@
 """Image messages to arrays, on duck-typed messages, without ROS.
 
-Plain encodings are NumPy views of the message's own bytes (row step and byte order honoured, nothing
-copied); only a colour order other than RGB costs one pass. What is not a plain array (Bayer, YUV)
-goes through cv_bridge, which is imported when the first such image comes: its binary package breaks
-under NumPy 2 (vision_opencv#535) and must not take the plain cameras with it.
+Plain encodings are NumPy views of the message's own bytes (row step and byte order honoured,
+nothing copied); only a colour order other than RGB costs one pass. What is not a plain array
+(Bayer, YUV) goes through cv_bridge, which is imported when the first such image comes: its binary
+package breaks under NumPy 2 (vision_opencv#535) and must not take the plain cameras with it.
 """
 
 from __future__ import annotations
@@ -29,11 +29,7 @@ _TO_RGB = {
     'bgra8': cv2.COLOR_BGRA2RGB,
     'mono8': cv2.COLOR_GRAY2RGB,
 }
-_BAYER = tuple(
-    f'bayer_{order}{bits}' for bits in (8, 16) for order in ('rggb', 'bggr', 'gbrg', 'grbg')
-)
-_YUV = ('yuv422', 'yuv422_yuy2', 'uyvy', 'yuyv', 'nv21', 'nv24')
-_CV_BRIDGE = (*_BAYER, *_YUV, 'mono16', 'rgb16', 'bgr16', 'rgba16', 'bgra16')
+_DEPTH = ('16UC1', '32FC1')
 _MILLIMETRE = np.float32(0.001)
 
 
@@ -88,10 +84,9 @@ def decode_rgb(message: Any) -> np.ndarray:
         return view(message)
     if message.encoding in _TO_RGB:
         return cv2.cvtColor(view(message), _TO_RGB[message.encoding])
-    if message.encoding in _CV_BRIDGE:
-        return _decode_with_cv_bridge(message)
-    known = ', '.join(('rgb8', *_TO_RGB, 'bayer_*', *_YUV))
-    raise ImageError(f'encoding {message.encoding!r} is not a colour image: known are {known}')
+    if message.encoding in _DEPTH:
+        raise ImageError(f'encoding {message.encoding!r} is depth: the image must have colour')
+    return _decode_with_cv_bridge(message)
 
 
 def decode_compressed(message: Any) -> np.ndarray:
@@ -107,7 +102,10 @@ def decode_compressed(message: Any) -> np.ndarray:
     if data[:2].tobytes() == b'\xff\xd8' and b'\xff\xd9' not in data[-64:].tobytes():
         raise ImageError(f'compressed image ({message.format!r}, {data.size} bytes) is cut short')
     # The orientation tag is ignored: the calibration is that of the sensor's pixels.
-    pixels = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    try:
+        pixels = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error as error:
+        raise ImageError(f'compressed image ({message.format!r}): {error.err}') from error
     if pixels is None:
         raise ImageError(f'compressed image ({message.format!r}, {data.size} bytes) is no image')
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
@@ -122,7 +120,7 @@ def decode_depth(message: Any) -> np.ndarray:
     Raises:
         ImageError: As :func:`view`, and for encodings other than these two.
     """
-    if message.encoding not in ('16UC1', '32FC1'):
+    if message.encoding not in _DEPTH:
         raise ImageError(
             f'depth encoding {message.encoding!r} is neither 16UC1 (mm) nor 32FC1 (m)'
         )
@@ -143,6 +141,9 @@ def _decode_with_cv_bridge(message: Any) -> np.ndarray:
     if message.height < 1 or message.width < 1:
         raise ImageError(f'image is {message.width}x{message.height}: both must be at least 1')
     try:
-        return np.ascontiguousarray(CvBridge().imgmsg_to_cv2(message, desired_encoding='rgb8'))
+        image = CvBridge().imgmsg_to_cv2(message, desired_encoding='rgb8')
     except (CvBridgeError, ValueError, TypeError, KeyError, cv2.error) as error:
         raise ImageError(f'cv_bridge cannot decode {message.encoding!r}: {error}') from error
+    if image.shape != (message.height, message.width, 3):
+        raise ImageError(f'step {message.step} is too small for {message.width} pixels')
+    return image

@@ -8,15 +8,13 @@ alpha its depth test.
 
 from __future__ import annotations
 
-import colorsys
-
 import numpy as np
 
 from metrichmsr_ros.ros.cdr import CdrWriter
+from metrichmsr_ros.visualization import id_color
 
 NAMESPACE = 'people'
 TRIANGLE_LIST, ADD, DELETE = 11, 0, 2
-_GOLDEN_RATIO = 0.618033988749895
 
 
 def marker_id(person_id: str) -> int:
@@ -25,17 +23,17 @@ def marker_id(person_id: str) -> int:
     Raises:
         ValueError: If the id is not one to six lower-case letters a-z.
     """
-    if not (1 <= len(person_id) <= 6 and person_id.isascii() and person_id.islower()):
+    if not (
+        1 <= len(person_id) <= 6
+        and person_id.isascii()
+        and person_id.isalpha()
+        and person_id.islower()
+    ):
         raise ValueError(f'track id {person_id!r} must be one to six letters a-z')
     number = 0
     for letter in person_id:
         number = number * 27 + ord(letter) - ord('a') + 1
     return number
-
-
-def person_color(person_id: str) -> tuple[float, float, float]:
-    """Return the colour of a track id, r, g, b in 0..1; neighbouring ids differ clearly."""
-    return colorsys.hsv_to_rgb(marker_id(person_id) * _GOLDEN_RATIO % 1.0, 0.55, 0.95)
 
 
 class MeshMarkers:
@@ -98,7 +96,7 @@ def _write(
     writer.header(stamp, frame_id).string(NAMESPACE)
     writer.pack('i', marker_id(person_id), TRIANGLE_LIST, action)
     writer.pack('d', 0, 0, 0, 0, 0, 0, 1).pack('d', 1, 1, 1)  # pose, scale
-    writer.pack('f', *person_color(person_id), 1.0)
+    writer.pack('f', *(channel / 255 for channel in id_color(person_id)), 1.0)
     writer.pack('i', seconds).pack('I', nanoseconds).pack('B', 0)  # lifetime, frame_locked
     writer.array(corners, count=len(corners)).pack('I', 0).string(
         ''

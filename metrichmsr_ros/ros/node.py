@@ -35,7 +35,10 @@ _HINT = (
     'is its QoS compatible, and do both processes use config/fastdds.xml '
     '(FASTDDS_DEFAULT_PROFILES_FILE)? Stock Fast DDS loses large images'
 )
-_UNCALIBRATED = 'the camera is not calibrated: its focal length is a guess, all distances are off by one factor'
+_UNCALIBRATED = (
+    'the camera is not calibrated: its focal length is a guess, and all distances are off by one '
+    'factor'
+)
 
 
 class MetricHmsrNode(LifecycleNode):
@@ -48,7 +51,7 @@ class MetricHmsrNode(LifecycleNode):
 
         Args:
             build: Loads a pipeline; raises with the reason where it cannot.
-            draw: Makes the overlay of a scene and the body's faces.
+            draw: Makes the overlay of a scene.
             kwargs: As for ``rclpy.node.Node``.
 
         Raises:
@@ -223,9 +226,9 @@ def _resident_megabytes() -> float:
 def main(args: list[str] | None = None) -> int:
     """Run the node with the real pipeline; returns the exit code."""
     from metrichmsr_ros.perception.pipeline import build_pipeline
-    from metrichmsr_ros.visualization import draw_overlay
+    from metrichmsr_ros.visualization import draw_scene
 
-    return run_node(lambda: MetricHmsrNode(build=build_pipeline, draw=draw_overlay), args)
+    return run_node(lambda: MetricHmsrNode(build=build_pipeline, draw=draw_scene), args)
 
 
 if __name__ == '__main__':

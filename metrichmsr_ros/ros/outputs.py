@@ -36,7 +36,7 @@ TOPICS: dict[str, tuple[type, str]] = {
 
 _NEEDS_DEPTH = frozenset({'depth/image_rect', 'depth/camera_info', 'depth/image', 'points'})
 
-Draw = Callable[[Scene, np.ndarray], np.ndarray]
+Draw = Callable[[Scene], np.ndarray]
 
 
 class Outputs:
@@ -48,10 +48,9 @@ class Outputs:
         Args:
             node: Owner.
             faces: Mesh topology, (F, 3).
-            draw: Makes the (H, W, 3) uint8 overlay of a scene and these faces.
+            draw: Makes the (H, W, 3) uint8 overlay of a scene.
         """
         self._node = node
-        self._faces = faces
         self._draw = draw
         self._markers = MeshMarkers(faces)
         self._publishers = {
@@ -100,7 +99,7 @@ class Outputs:
         if scene.depth is not None:
             self._publish_depth(scene, scene.depth.depth_z, wanted, stamp)
         if 'overlay' in wanted:
-            overlay = self._draw(scene, self._faces)
+            overlay = self._draw(scene)
             self._send('overlay', image_bytes(overlay, encoding='rgb8', **stamp))
 
     def destroy(self) -> None:
@@ -130,7 +129,7 @@ class Outputs:
 
 
 def rectify_depth(depth_z: np.ndarray, camera: Camera) -> np.ndarray:
-    """Return depth as ``camera.rectified()`` sees it, (H, W) float32, NaN where it sees nothing."""
+    """Return depth as ``camera.rectified()`` sees it, (H, W) float32, NaN where it does not."""
     if not camera.has_distortion:
         return depth_z
     return cv2.remap(

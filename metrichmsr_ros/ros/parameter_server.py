@@ -29,7 +29,7 @@ class ParameterServer:
             unconfigured: Says whether parameters that count at the next configure may be set.
 
         Raises:
-            rclpy.exceptions.ParameterException: A start-up value has the wrong type or breaks a rule.
+            rclpy.exceptions.ParameterException: A start-up value breaks a rule.
         """
         self._node = node
         self._unconfigured = unconfigured

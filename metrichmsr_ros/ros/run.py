@@ -26,8 +26,8 @@ def run_node(make_node: Callable[[], Node], args: list[str] | None = None) -> in
         args: Command line, with ROS arguments; None = this process's own.
 
     Returns:
-        Exit code: 0 after SIGINT, SIGTERM or shutdown, ``BAD_START`` for a bad parameter, parameter
-        file or ROS argument, which are told in one line on stderr.
+        Exit code: 0 after SIGINT, SIGTERM or shutdown, ``BAD_START`` for a bad parameter,
+        parameter file or ROS argument, which are told in one line on stderr.
     """
     use_fastdds_profile()
     node = None

@@ -1,8 +1,8 @@
 """A subscription that takes the quality of service of whoever publishes.
 
 Best effort matches every publisher, but on stock Fast DDS a best-effort stream of large images
-arrives not at all, and a latched CameraInfo is only given to who asks for it. So: best effort until
-a publisher is seen, then as it publishes.
+arrives not at all, and a latched CameraInfo is only given to who asks for it. So: best effort
+until a publisher is seen, then as it publishes.
 """
 
 from __future__ import annotations
