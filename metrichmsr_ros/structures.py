@@ -131,7 +131,8 @@ class Landmarks(PersonBatch):
             (N, 33, 3) float32, pixels.
         world: Metric landmarks about the mid-hip, (N, 33, 3) float32, metres, axes of the camera
             optical frame as seen along the crop's own axis (see ``models/landmark_ik.py``).
-        visibility: Probability of being inside the image and not hidden, (N, 33) float32, 0..1.
+        visibility: Probability of being inside the crop and not hidden, at most what the heatmap
+            gives for the place, (N, 33) float32, 0..1.
         presence: Probability of being inside the crop, (N, 33) float32, 0..1.
         scores: Probability that the crop holds a person, (N,) float32, 0..1.
         boxes: Tight box about the landmarks inside the crop, (N, 4) float32, pixels.

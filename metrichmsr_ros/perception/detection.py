@@ -14,13 +14,13 @@ _BOX_ROI_FACTOR = 1.25  # side of the landmark crop over the longer side of a wh
 class Detector(Protocol):
     """Finds people who are not known yet."""
 
-    def detect(self, frame: Frame, *, known_boxes: np.ndarray) -> Detections:
+    def detect(self, frame: Frame, *, known_boxes: np.ndarray | None = None) -> Detections:
         """Return candidates in ``frame``.
 
         Args:
             frame: The image to look at.
-            known_boxes: Boxes of people who are tracked already, (K, 4), pixels, (0, 4) for nobody;
-                they need not be found again.
+            known_boxes: Boxes of people who are tracked already, (K, 4), pixels; they need not be
+                found again.
         """
 
 
@@ -49,7 +49,8 @@ def box_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 def detections_from_boxes(boxes: np.ndarray, scores: np.ndarray | None = None) -> Detections:
     """Make detections of another detector's whole-person boxes.
 
-    The crop is upright about the box; a second pass of the landmark network finds lying people's angle.
+    The crop is upright about the box; a second pass of the landmark network turns it where the
+    person is not.
 
     Args:
         boxes: x_min, y_min, x_max, y_max, (N, 4), pixels.

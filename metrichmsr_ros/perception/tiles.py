@@ -1,4 +1,4 @@
-"""Where a detector of fixed input size has to look in an image of any size, a little in each frame."""
+"""Where a detector of fixed input size looks in an image of any size, a little in each frame."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TypeVar
 
 _Found = TypeVar('_Found')
 
-# Sides of the square tiles over the shorter side of the image (192 and 288 px of 640x480 are 0.4 and
-# 0.6). The smallest ones find people who are about an eighth of the image high.
+# Sides of the square tiles over the shorter side of the image (192 and 288 px of 640x480 are 0.4
+# and 0.6). The smallest ones find people who are about an eighth of the image high.
 _LEVELS = (1.0, 0.6, 0.4)
 _MIN_STEP = 1.5  # a level must be this much smaller than the whole image to be worth its passes
 _OVERLAP = 1 / 3
@@ -78,7 +78,7 @@ def sweep_order(width: int, height: int) -> list[Tile]:
 
 
 class TileSweep:
-    """Spreads the tiles over the frames of a stream within a time budget, always in the same order.
+    """Spreads the tiles over the frames of a stream within a time budget, in a fixed order.
 
     It starts anew when the image's size changes.
     """
@@ -92,7 +92,7 @@ class TileSweep:
         self._next = 0
 
     def run(self, width: int, height: int, look: Callable[[Tile], _Found]) -> list[_Found]:
-        """Look at the next tiles: one, and more while another is expected to end within the budget.
+        """Look at the next tiles: one, and more while another should end within the budget.
 
         Args:
             width: Image width, pixels.
@@ -104,11 +104,10 @@ class TileSweep:
             self._order = sweep_order(width, height)
         found: list[_Found] = []
         start = time.perf_counter()
-        spent = 0.0
-        while len(found) < len(self._order) and spent * (len(found) + 1) <= self._budget * len(
-            found
-        ):
+        for _ in self._order:
             found.append(look(self._order[self._next]))
             self._next = (self._next + 1) % len(self._order)
             spent = time.perf_counter() - start
+            if spent + spent / len(found) > self._budget:
+                break
         return found

@@ -23,7 +23,7 @@ _WIDTH_OVER_HEIGHT = 0.4
 
 
 def anchor_centres() -> np.ndarray:
-    """Return the anchors' centres in the order of the network's outputs, (2254, 2), 0..1 of the input.
+    """Return the anchors' centres in the network's order, (2254, 2), 0..1 of the input.
 
     All anchors have the size of the whole input, so a centre is all there is to one.
     """
@@ -41,8 +41,8 @@ class Candidates:
     Attributes:
         scores: (N,), 0..1.
         faces: Box of the head, centre and size, (N, 4), pixels.
-        points: Mid-hip, point of the person's circle along the body axis, mid-shoulder, and that of
-            the upper body, (N, 4, 2), pixels.
+        points: Mid-hip, point of the person's circle along the body axis, mid-shoulder, and that
+            of the upper body, (N, 4, 2), pixels.
     """
 
     scores: np.ndarray
@@ -104,8 +104,8 @@ def decode(
 def merge(candidates: Candidates) -> Candidates:
     """Weighted non-maximum suppression: one candidate for each person, best first.
 
-    Two are the same person when their heads overlap, or when their mid-hips are close for their size
-    and the sizes are alike; a person is the mean of its candidates, weighted by score.
+    Two are the same person when their heads overlap, or when their mid-hips are close for their
+    size and the sizes are alike; a person is the mean of its candidates, weighted by score.
     """
     centres, sizes = candidates.faces[:, :2], candidates.faces[:, 2:]
     heads = np.concatenate([centres - sizes / 2, centres + sizes / 2], axis=-1)

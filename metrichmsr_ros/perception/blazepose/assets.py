@@ -1,7 +1,8 @@
 """The two BlazePose networks: where they lie, and the one command that fetches them.
 
-They are two files of the PyPI wheel of mediapipe (Apache-2.0). ``ensure_assets`` downloads that wheel
-by name with pip, takes the files out and keeps them in the user's cache; ``find_assets`` only looks.
+They are two files of the PyPI wheel of mediapipe (Apache-2.0). ``ensure_assets`` downloads that
+wheel by name with pip, takes the files out and keeps them in the user's cache; ``find_assets``
+only looks.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Square crops, turned so that the person stands upright in them, and the way back to the image.
 
 A roi is ``(centre x, centre y, side, angle)`` in pixels and radians; integer pixel coordinates are
-pixel centres in the image and in the crop. The angle turns the image's up clockwise into the person's.
+pixel centres in the image and in the crop. The angle turns the image's up clockwise into the
+person's.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def crop(image: np.ndarray, roi: np.ndarray, size: int, *, border: int) -> np.nd
         image: (H, W, 3) uint8.
         roi: One roi, (4,); may reach over the border.
         size: Side of the result.
-        border: OpenCV's rule for pixels outside, ``cv2.BORDER_CONSTANT`` (black) or ``_REPLICATE``.
+        border: OpenCV's rule for pixels outside the image, such as ``cv2.BORDER_REPLICATE``.
 
     Returns:
         (size, size, 3) uint8.

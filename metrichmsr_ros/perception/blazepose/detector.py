@@ -1,4 +1,4 @@
-"""BlazePose's person detector on a whole image and on tiles of it, for several and for far people."""
+"""BlazePose's person detector on a whole image and on tiles, for several and for far people."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class BlazePoseDetector:
             values[0], logits[0, :, 0], self._centres, min_score=self._min_score
         )
         scale = tile.side / anchors.INPUT_SIZE
-        # Both are counted from the corner, which lies half a pixel before the first pixel's centre.
+        # Both count from the corner, which lies half a pixel before the first pixel's centre.
         corner = np.array([tile.x - 0.5, tile.y - 0.5])
         return anchors.Candidates(
             found.scores,
