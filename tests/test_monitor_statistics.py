@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+
+from metrichmsr_ros.ros.monitor_statistics import (
+    PeopleAt,
+    SECOND,
+    StampLatency,
+    TopicRates,
+    TruthErrors,
+)
+
+
+def people(*pelvis, ids='abcdefgh', box=(0, 0, 10, 20)):
+    boxes = [np.add(box, (100 * i, 0, 100 * i, 0)) for i in range(len(pelvis))]
+    return PeopleAt(
+        tuple(ids[: len(pelvis)]),
+        np.array(boxes).reshape(-1, 4),
+        np.array(pelvis, float).reshape(-1, 3),
+    )
+
+
+def test_latency_is_that_of_the_last_message_of_a_stamp():
+    latency = StampLatency()
+    latency.receive(stamp=10 * SECOND, now=10 * SECOND + 20_000_000)
+    latency.receive(stamp=10 * SECOND, now=10 * SECOND + 90_000_000)
+    latency.settle(10 * SECOND + SECOND // 2)
+    assert latency.seconds == []  # more may come
+    latency.settle(12 * SECOND)
+    assert latency.seconds == pytest.approx([0.09])
+
+
+def test_latency_percentiles_of_the_newest_stamps():
+    latency = StampLatency()
+    for i in range(100):
+        latency.receive(stamp=i * SECOND, now=i * SECOND + (1 if i < 50 else 3) * SECOND // 10)
+    latency.settle(200 * SECOND)
+    assert latency.percentiles()[0] == pytest.approx(0.2)
+    assert latency.percentiles(newest=10) == pytest.approx((0.3, 0.3))
+
+
+def test_latency_of_nothing_is_nan():
+    assert np.isnan(StampLatency().percentiles()).all()
+
+
+def test_rate_counts_the_last_two_seconds():
+    rates = TopicRates()
+    for i in range(100):
+        rates.receive('image', i * SECOND // 10)
+    assert rates.rate('image', 10 * SECOND) == pytest.approx(10, abs=0.5)
+    assert rates.rate('image', 20 * SECOND) == 0
+    assert rates.counts['image'] == 100
+
+
+def test_errors_are_those_of_matched_people():
+    errors = TruthErrors()
+    errors.compare(people((0.3, 0, 4)), people((0, 0, 4), (2, 0, 6)))
+    summary = errors.summary()
+    assert summary['people_true'] == 2
+    assert summary['people_missed'] == 1
+    assert summary['people_extra'] == 0
+    assert summary['pelvis_error_median_m'] == pytest.approx(0.3)
+    assert summary['pelvis_error_median_percent'] == pytest.approx(7.5)
+
+
+def test_a_person_where_nobody_is_counts_as_extra():
+    errors = TruthErrors()
+    errors.compare(people((0, 0, 4)), people())
+    assert errors.summary()['people_extra'] == 1
+    assert errors.summary()['pelvis_error_median_m'] is None
+
+
+def test_a_changed_id_shows():
+    errors = TruthErrors()
+    errors.compare(people((0, 0, 4), ids='x'), people((0, 0, 4), ids='t'))
+    errors.compare(people((0, 0, 4), ids='y'), people((0, 0, 4), ids='t'))
+    assert errors.summary()['ids_per_true_person'] == {'t': {'x': 1, 'y': 1}}

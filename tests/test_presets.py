@@ -1,0 +1,53 @@
+from pathlib import Path
+
+import pytest
+
+from metrichmsr_ros.ros.parameters import DEFAULTS
+from metrichmsr_ros.ros.presets import load_preset, parameter_arguments, preset_names, TOPICS
+
+FOLDER = Path(__file__).parents[1] / 'config' / 'cameras'
+
+
+def test_all_presets_of_the_readme_are_there():
+    assert preset_names(FOLDER) == ['bag', 'realsense', 'synthetic', 'usb', 'zed']
+
+
+@pytest.mark.parametrize('name', preset_names(FOLDER))
+def test_presets_name_topics_and_parameters_that_the_node_has(name):
+    preset = load_preset(name, FOLDER)
+    assert set(preset.topics) == set(TOPICS)
+    assert set(preset.parameters) <= set(DEFAULTS)
+    for parameter, value in preset.parameters.items():
+        assert type(value) is type(DEFAULTS[parameter])
+
+
+def test_a_file_is_a_preset_too(tmp_path):
+    path = tmp_path / 'mine.yaml'
+    path.write_text('topics: {image: a, camera_info: b, depth: c}\nframe: f\nparameters: {}\n')
+    preset = load_preset(str(path), FOLDER)
+    assert preset.remappings == [('image', 'a'), ('camera_info', 'b'), ('depth', 'c')]
+
+
+def test_unknown_name_lists_the_known_ones():
+    with pytest.raises(ValueError, match=r"'kinect' is not one of bag, realsense"):
+        load_preset('kinect', FOLDER)
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('topics: {image: a', 'is not YAML'),
+        ('- 1', 'must have the keys'),
+        ('topics: {image: a}\nframe: f\nparameters: {}', 'topics must be exactly'),
+    ],
+)
+def test_rejects_bad_files(tmp_path, text, message):
+    path = tmp_path / 'bad.yaml'
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        load_preset(str(path), FOLDER)
+
+
+def test_arguments_quote_what_yaml_would_misread():
+    words = parameter_arguments({'source': "it's 1", 'on': True, 'rate': 2.0})
+    assert words == ['-p', "source:='it''s 1'", '-p', 'on:=true', '-p', 'rate:=2.0']
