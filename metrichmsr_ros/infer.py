@@ -29,15 +29,13 @@ from metrichmsr_ros.models.estimator import Estimator
 from metrichmsr_ros.models.landmark_ik import LandmarkIK
 from metrichmsr_ros.perception.blazepose.detector import BlazePoseDetector
 from metrichmsr_ros.perception.blazepose.landmarker import BlazePoseLandmarker
+from metrichmsr_ros.perception.blazepose.people import is_new_person, suppress_duplicates
 from metrichmsr_ros.perception.detection import detections_from_boxes
-from metrichmsr_ros.perception.person_crops import distinct
 from metrichmsr_ros.structures import Frame, Landmarks, People
 
 logger = logging.getLogger(__name__)
 
 METHODS: dict[str, Callable[[BodyModel], Estimator]] = {LandmarkIK.name: LandmarkIK}
-
-MIN_SCORE = 0.5  # of the landmark network, below which a detector's candidate is nobody
 
 LandmarkFinder = Callable[[IndexImage, Frame], Landmarks]
 
@@ -69,8 +67,9 @@ def landmark_finder(*, true_boxes: bool) -> LandmarkFinder:
             return landmarker.read(frame.image, detections_from_boxes(boxes).rois, passes=2)
         rois = detector.detect(frame).rois
         landmarks = landmarker.read(frame.image, rois, passes=2)
-        landmarks = landmarks.select(landmarks.scores >= MIN_SCORE)
-        return landmarks.select(distinct(landmarks))
+        height, width = frame.image.shape[:2]
+        landmarks = landmarks.select(is_new_person(landmarks, width=width, height=height))
+        return landmarks.select(suppress_duplicates(landmarks))
 
     return find
 

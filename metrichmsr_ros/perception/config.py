@@ -21,7 +21,7 @@ class PipelineConfig:
         camera_height: Height of the camera above the floor, metres, for 'ground'.
         camera_tilt: How far the optical axis points below the horizon, radians, for 'ground'.
         max_people: Most people followed at once; the nearest are not preferred.
-        min_score: Probability below which a crop holds nobody, 0..1.
+        min_score: Probability below which the crop of a known person holds nobody, 0..1.
         detector_budget_ms: Time for looking for new people in each frame, milliseconds; None looks
             everywhere in each frame, as single images need it.
         device: 'auto' (CUDA if there is one), 'cpu' or 'cuda:<n>'.

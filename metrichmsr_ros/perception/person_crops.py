@@ -1,15 +1,11 @@
-"""Where to read each known person in the next frame, and who has been read twice."""
+"""Where to read each known person in the next frame."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from metrichmsr_ros.geometry.camera import Camera
-from metrichmsr_ros.perception.detection import box_iou
-from metrichmsr_ros.structures import Landmarks, People
-
-SAME_IOU = 0.5
-SAME_DISTANCE = 0.1  # mean distance of equal landmarks over the longer side of the box
+from metrichmsr_ros.structures import People
 
 
 class PersonCrops:
@@ -48,22 +44,6 @@ class PersonCrops:
             if np.isfinite(roi).all() and (np.abs(roi[:2] - size / 2) < (size + roi[2]) / 2).all()
         ]
         return np.stack(inside) if inside else np.zeros((0, 4))
-
-
-def distinct(landmarks: Landmarks) -> list[int]:
-    """Return the indices of the readings that are not of a person read before them."""
-    iou = box_iou(landmarks.boxes, landmarks.boxes)
-    sides = (landmarks.boxes[:, 2:] - landmarks.boxes[:, :2]).max(axis=1, initial=1.0)
-    kept: list[int] = []
-    for i, points in enumerate(landmarks.image[..., :2]):
-        apart = [
-            np.linalg.norm(points - landmarks.image[j, :, :2], axis=1).mean() / sides[j]
-            for j in kept
-            if iou[i, j] > SAME_IOU
-        ]
-        if min(apart, default=np.inf) > SAME_DISTANCE:
-            kept.append(i)
-    return kept
 
 
 def _moved(roi: np.ndarray, before: np.ndarray, now: np.ndarray) -> np.ndarray:

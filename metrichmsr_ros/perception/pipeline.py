@@ -24,11 +24,16 @@ from metrichmsr_ros.models.estimator import Estimator
 from metrichmsr_ros.models.landmark_ik import LandmarkIK
 from metrichmsr_ros.perception.blazepose.detector import BlazePoseDetector
 from metrichmsr_ros.perception.blazepose.landmarker import BlazePoseLandmarker
+from metrichmsr_ros.perception.blazepose.people import (
+    is_new_person,
+    is_person,
+    suppress_duplicates,
+)
 from metrichmsr_ros.perception.config import PipelineConfig
 from metrichmsr_ros.perception.depth_refinement import refine_depth, unrefined
 from metrichmsr_ros.perception.depth_sources import DepthSource, GroundPlane, TopicDepth
 from metrichmsr_ros.perception.detection import Detector
-from metrichmsr_ros.perception.person_crops import distinct, PersonCrops
+from metrichmsr_ros.perception.person_crops import PersonCrops
 from metrichmsr_ros.perception.tracking import Tracker
 from metrichmsr_ros.structures import DepthMap, Frame, Landmarks, People, Scene, TrackState
 
@@ -66,7 +71,7 @@ class Pipeline:
         tracker: Gives ids.
         raycaster: Casts the estimator's meshes.
         depth_source: Where depth comes from; None = scenes have no depth.
-        min_score: Probability below which a crop holds nobody.
+        min_score: Probability below which the crop of a known person holds nobody.
         max_people: Most people followed at once.
     """
 
@@ -141,22 +146,22 @@ class Pipeline:
 
     def _find(self, frame: Frame, watch: _Stopwatch) -> Landmarks:
         """Return the landmarks of everybody in the frame: who was known, then who is new."""
+        size = {'width': frame.camera.width, 'height': frame.camera.height}
         with watch('landmarks'):
-            rois = self._crops.rois(frame.camera)
-            known = self._accepted(self._landmarker.read(frame.image, rois))
-            known = known.select(distinct(known))
+            known = self._landmarker.read(frame.image, self._crops.rois(frame.camera))
+            known = known.select(is_person(known, **size, min_score=self._min_score))
+            known = known.select(suppress_duplicates(known, num_known=len(known)))
         with watch('detector'):
             found = self._detector.detect(frame, known_boxes=known.boxes)
         with watch('landmarks'):
-            best = np.argsort(-found.scores)[: self._max_people - len(known)]
-            new = self._accepted(self._landmarker.read(frame.image, found.rois[best]))
+            best = np.argsort(-found.scores)[: max(0, self._max_people - len(known))]
+            new = self._landmarker.read(frame.image, found.rois[best])
+            new = new.select(is_person(new, **size, min_score=self._min_score))
             # A detector's crop is rough; a person's own landmarks give the crop to read well from.
-            new = self._accepted(self._landmarker.read(frame.image, new.next_rois))
+            new = self._landmarker.read(frame.image, new.next_rois)
+            new = new.select(is_new_person(new, **size))
             everybody = known.concatenate(new)
-            return everybody.select(distinct(everybody))
-
-    def _accepted(self, landmarks: Landmarks) -> Landmarks:
-        return landmarks.select(landmarks.scores >= self._min_score)
+            return everybody.select(suppress_duplicates(everybody, num_known=len(known)))
 
     def _look_at_depth(
         self, frame: Frame, people: People, watch: _Stopwatch, want_depth: bool, want_mesh: bool

@@ -1,0 +1,348 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from metrichmsr_ros.geometry.camera import Camera
+from metrichmsr_ros.geometry.mesh_depth import MeshRaycaster
+from metrichmsr_ros.perception.config import PipelineConfig
+from metrichmsr_ros.perception.depth_sources import GroundPlane, TopicDepth
+from metrichmsr_ros.perception.person_crops import PersonCrops
+from metrichmsr_ros.perception.pipeline import build_pipeline, Pipeline
+from metrichmsr_ros.perception.tracking import Tracker
+from metrichmsr_ros.structures import (
+    DepthImage,
+    Detections,
+    Frame,
+    Landmarks,
+    People,
+    TrackState,
+)
+
+CAMERA = Camera.from_fov(320, 240, np.deg2rad(70))
+IMAGE = np.zeros((240, 320, 3), np.uint8)
+MS = 1_000_000
+FACES = np.array([[0, 1, 2], [1, 3, 2]])
+# Where in a person's box each landmark is.
+PATTERN = np.random.default_rng(3).random((33, 2))
+PATTERN[:2] = [[0, 0], [1, 1]]
+
+
+class World:
+    """People as upright cards of 0.6 x 1.7 m; plays detector, landmarker and estimator."""
+
+    name = 'fake'
+
+    def __init__(self):
+        self.pelvises = np.zeros((0, 3))
+        self.calls = []
+        self.ghosts = np.zeros((0, 4), np.float32)  # rois where a detector sees what is none
+        self.broken = False
+
+    def place(self, *pelvises):
+        self.pelvises = np.array(pelvises, float).reshape(-1, 3)
+
+    def _vertices(self):
+        card = np.array([[-0.3, -0.8, 0], [0.3, -0.8, 0], [-0.3, 0.9, 0], [0.3, 0.9, 0]])
+        return self.pelvises[:, None] + card
+
+    def boxes(self):
+        pixels = CAMERA.project(self._vertices())
+        return np.concatenate([pixels[:, 0], pixels[:, 3]], axis=1).reshape(-1, 4)
+
+    def detect(self, frame, *, known_boxes):
+        self.calls.append(('detect', np.array(known_boxes)))
+        boxes = self.boxes().astype(np.float32)
+        middle, side = (boxes[:, :2] + boxes[:, 2:]) / 2, np.ptp(boxes[:, 1::2], axis=1)
+        rois = np.column_stack([middle, side, np.zeros(len(boxes))]).astype(np.float32)
+        rois = np.concatenate([rois, self.ghosts])
+        return Detections(
+            boxes=np.concatenate([boxes, np.zeros_like(self.ghosts)]),
+            scores=np.linspace(0.9, 0.6, len(rois)).astype(np.float32),
+            rois=rois,
+        )
+
+    def read(self, image, rois):
+        self.calls.append(('read', np.array(rois)))
+        boxes = self.boxes()
+        middle = (boxes[:, :2] + boxes[:, 2:]) / 2
+        rois = np.asarray(rois, np.float32).reshape(-1, 4)
+        n = len(rois)
+        read, scores = np.zeros((n, 4)), np.zeros(n)
+        for i, roi in enumerate(rois):
+            away = np.linalg.norm(middle - roi[:2], axis=1) / roi[2]
+            if len(away) and away.min() < 0.3:
+                read[i], scores[i] = boxes[away.argmin()], 0.95
+        points = np.zeros((n, 33, 3), np.float32)
+        points[..., :2] = read[:, None, :2] + PATTERN * (read[:, 2:] - read[:, :2])[:, None]
+        side = np.maximum(np.ptp(read[:, 1::2], axis=1), 1)
+        following = np.column_stack([(read[:, :2] + read[:, 2:]) / 2, side, np.zeros(n)])
+        return Landmarks(
+            image=points,
+            world=np.zeros((n, 33, 3), np.float32),
+            visibility=np.ones((n, 33), np.float32),
+            presence=np.ones((n, 33), np.float32),
+            scores=scores.astype(np.float32),
+            boxes=read.astype(np.float32),
+            rois=rois,
+            next_rois=following.astype(np.float32),
+        )
+
+    def estimate(self, frame, landmarks):
+        self.calls.append(('estimate', len(landmarks)))
+        boxes = self.boxes()
+        chosen = [int(np.abs(boxes - b).sum(axis=1).argmin()) for b in landmarks.boxes]
+        n = len(chosen)
+        vertices = self._vertices()[chosen].astype(np.float32)
+        if self.broken and n:
+            vertices[0, 0] = np.nan
+        joints = np.repeat(self.pelvises[chosen][:, None], 24, axis=1).astype(np.float32)
+        return replace(
+            People.empty(4, 'fake'),
+            ids=('',) * n,
+            states=(TrackState.NEW,) * n,
+            scores=landmarks.scores,
+            boxes=landmarks.boxes,
+            pose=np.zeros((n, 24, 3), np.float32),
+            shape=np.zeros((n, 10), np.float32),
+            translation=joints[:, 0],
+            vertices=vertices,
+            joints=joints,
+            pelvis_covariance=np.full((n, 3, 3), np.nan, np.float32),
+            heights=np.full(n, 1.7, np.float32),
+            velocities=np.full((n, 3), np.nan, np.float32),
+        )
+
+
+@pytest.fixture
+def world():
+    return World()
+
+
+def make_pipeline(world, **settings):
+    return Pipeline(
+        detector=world,
+        landmarker=world,
+        estimator=world,
+        tracker=Tracker(),
+        raycaster=MeshRaycaster(FACES),
+        **settings,
+    )
+
+
+def make_frame(k=0, camera=CAMERA, depth=None):
+    image = np.zeros((camera.height, camera.width, 3), np.uint8)
+    return Frame(image, camera, k * 50 * MS, depth)
+
+
+def test_nobody(world):
+    scene = make_pipeline(world).process(make_frame(), want_mesh=True)
+    assert len(scene.people) == 0
+    assert scene.depth is None
+    assert (scene.mesh.person == -1).all()
+
+
+def test_the_frame_goes_through_unchanged_and_stages_are_timed(world):
+    world.place([0, 0, 4])
+    frame = make_frame()
+    pipeline = make_pipeline(world, depth_source=GroundPlane(1.0))
+    scene = pipeline.process(frame)
+    assert scene.frame is frame
+    assert list(scene.timings) == [
+        'landmarks', 'detector', 'estimator', 'tracking', 'depth', 'mesh'
+    ]  # fmt: skip
+    assert all(seconds >= 0 for seconds in scene.timings.values())
+
+
+def test_people_are_followed_by_their_own_crops(world):
+    pipeline = make_pipeline(world)
+    ids = set()
+    for k in range(20):
+        world.place([-0.5 + 0.05 * k, 0, 4], [0.8, 0, 5 - 0.05 * k])
+        world.calls.clear()
+        scene = pipeline.process(make_frame(k))
+        ids |= set(scene.people.ids)
+        assert len(scene.people) == 2
+        if k:
+            first, known = world.calls[0], dict(world.calls)['detect']
+            assert first[0] == 'read'
+            assert len(first[1]) == 2
+            np.testing.assert_allclose(known, world.boxes(), atol=1e-3)
+    assert len(ids) == 2
+    assert scene.people.states == (TrackState.TRACKED,) * 2
+    np.testing.assert_allclose(scene.people.pelvis, world.pelvises, atol=1e-5)
+
+
+def test_two_crops_of_one_person_give_one_person(world):
+    world.place([0, 0, 4])
+    pipeline = make_pipeline(world)
+    for k in range(5):
+        # The detector does not leave out who is known: his second reading must not count.
+        assert len(pipeline.process(make_frame(k)).people) == 1
+
+
+def test_what_landmarks_reject_is_nobody(world):
+    world.place([0, 0, 4])
+    world.ghosts = np.array([[20, 20, 30, 0], [300, 200, 30, 0]], np.float32)
+    scene = make_pipeline(world).process(make_frame())
+    assert len(scene.people) == 1
+    assert dict(world.calls)['estimate'] == 1
+
+
+def test_a_predicted_person_keeps_a_moving_crop_and_is_found_again(world):
+    pipeline = make_pipeline(world)
+    for k in range(20):
+        world.place([-1 + 0.05 * k, 0, 4])
+        name = pipeline.process(make_frame(k)).people.ids
+    seen_crop = world.calls[-4][1]
+    world.place()
+    for k in range(20, 26):
+        world.calls.clear()
+        people = pipeline.process(make_frame(k)).people
+        assert (people.ids, people.states) == (name, (TrackState.PREDICTED,))
+    moved = world.calls[0][1]
+    assert moved[0, 0] > seen_crop[0, 0] + 10
+    world.place([-1 + 0.05 * 26, 0, 4])
+    world.detect = lambda frame, known_boxes: Detections(*np.zeros((3, 0, 4), np.float32))
+    people = pipeline.process(make_frame(26)).people
+    assert (people.ids, people.states) == (name, (TrackState.TRACKED,))
+
+
+def test_no_more_people_than_allowed(world):
+    world.place([-1.5, 0, 4], [0, 0, 4], [1.5, 0, 4])
+    pipeline = make_pipeline(world, max_people=2)
+    for k in range(3):
+        assert len(pipeline.process(make_frame(k)).people) == 2
+
+
+def test_an_estimate_that_is_not_finite_or_behind_the_camera_is_dropped(world):
+    world.place([-1, 0, 4], [1, 0, 4])
+    world.broken = True
+    pipeline = make_pipeline(world, depth_source=GroundPlane(1.0))
+    for k in range(3):
+        scene = pipeline.process(make_frame(k))
+        assert len(scene.people) == 1
+        assert np.isfinite(scene.people.vertices).all()
+
+
+def test_depth_is_made_only_on_demand(world):
+    world.place([0, 0, 4])
+    pipeline = make_pipeline(world, depth_source=GroundPlane(1.0))
+    scene = pipeline.process(make_frame(), want_depth=False)
+    assert scene.depth is None
+    assert scene.mesh is None
+    assert 'mesh' not in scene.timings
+    scene = pipeline.process(make_frame(1))
+    assert scene.depth.source == 'ground'
+    assert scene.mesh is not None
+
+
+def test_predicted_people_are_not_in_the_depth(world):
+    pipeline = make_pipeline(world, depth_source=GroundPlane(1.0))
+    world.place([-1, 0, 4], [1, 0, 3])
+    for k in range(5):
+        scene = pipeline.process(make_frame(k))
+    assert set(np.unique(scene.mesh.person)) == {-1, 0, 1}
+    world.place([1, 0, 3])
+    scene = pipeline.process(make_frame(5))
+    assert scene.people.states == (TrackState.TRACKED, TrackState.PREDICTED)
+    assert set(np.unique(scene.mesh.person)) == {-1, 0}
+    np.testing.assert_allclose(scene.depth.depth_z[scene.mesh.person == 0], 3.0, rtol=1e-5)
+
+
+def test_a_sensors_depth_passes_and_costs_no_mesh(world):
+    world.place([0, 0, 4])
+    depth_z = np.full((240, 320), 2.5, np.float32)
+    depth_z[:50] = 0
+    pipeline = make_pipeline(world, depth_source=TopicDepth())
+    scene = pipeline.process(make_frame(depth=DepthImage(depth_z, CAMERA)))
+    assert scene.depth.source == 'topic'
+    assert np.isnan(scene.depth.depth_z[:50]).all()
+    np.testing.assert_array_equal(scene.depth.depth_z[50:], 2.5)
+    assert scene.mesh is None
+    assert pipeline.process(make_frame(1)).depth is None
+
+
+def test_reset_and_stamps_that_jump_back_give_new_ids(world):
+    world.place([0, 0, 4])
+    pipeline = make_pipeline(world)
+    first = pipeline.process(make_frame(100)).people.ids
+    pipeline.reset()
+    second = pipeline.process(make_frame(101)).people.ids
+    third = pipeline.process(make_frame(3)).people.ids
+    assert len({*first, *second, *third}) == 3
+
+
+def test_another_camera_starts_with_other_crops(world):
+    world.place([0, 0, 4])
+    pipeline = make_pipeline(world)
+    pipeline.process(make_frame(0))
+    world.calls.clear()
+    pipeline.process(make_frame(1, camera=CAMERA.resized(640, 480)))
+    assert world.calls[0][0] == 'read'
+    assert len(world.calls[0][1]) == 0
+
+
+@pytest.mark.parametrize(
+    'image',
+    [
+        np.zeros((240, 319, 3), np.uint8),
+        np.zeros((240, 320), np.uint8),
+        np.zeros((240, 320, 4), np.uint8),
+        np.zeros((240, 320, 3), np.float32),
+        np.zeros((0, 0, 3), np.uint8),
+    ],
+)
+def test_a_wrong_image_is_refused_and_forgotten(world, image):
+    world.place([0, 0, 4])
+    pipeline = make_pipeline(world)
+    name = pipeline.process(make_frame(0)).people.ids
+    with pytest.raises(ValueError, match=r'image is .*: it must be uint8 \(240, 320, 3\)'):
+        pipeline.process(Frame(image, CAMERA, 50 * MS))
+    assert pipeline.process(make_frame(2)).people.ids == name
+
+
+def test_crops_outside_the_image_are_not_read(world):
+    crops = PersonCrops()
+    world.place([0, 0, 4], [0, 0, 4], [0, 0, 4])
+    people = world.estimate(None, world.read(IMAGE, np.tile([160.0, 120, 100, 0], (3, 1))))
+    people = replace(people, ids=('aaaaa', 'bbbbb', 'ccccc'))
+    crops.keep(people, np.array([[160, 120, 80, 0], [400, 120, 80, 0], [np.nan, 0, 80, 0]]))
+    np.testing.assert_allclose(crops.rois(CAMERA), [[160, 120, 80, 0]])
+
+
+@pytest.mark.parametrize(
+    ('setting', 'rule'),
+    [
+        ({'estimator': 'magic'}, "estimator is 'magic': it must be one of landmark_ik"),
+        ({'depth_source': 'radar'}, "'radar': it must be one of none, topic, ground"),
+        ({'camera_height': 0.0}, 'camera_height is 0.0: it must be above 0 m'),
+        ({'camera_height': float('inf')}, 'camera_height is inf'),
+        ({'camera_tilt': 2.0}, 'camera_tilt is 2.0'),
+        ({'camera_tilt': float('nan')}, 'camera_tilt is nan'),
+        ({'max_people': 0}, 'max_people is 0: it must be at least 1'),
+        ({'min_score': 1.0}, 'min_score is 1.0: it must be between 0 and 1'),
+        ({'detector_budget_ms': 0.0}, 'detector_budget_ms is 0.0: it must be above 0 ms'),
+        ({'threads': 0}, 'threads is 0'),
+    ],
+)
+def test_config_rejects_bad_input(setting, rule):
+    with pytest.raises(ValueError, match=rule):
+        PipelineConfig(**setting)
+
+
+@pytest.mark.parametrize('device', ['tpu', 'cuda:99', 'cuda:x', 'mps'])
+def test_a_device_that_is_not_there_is_refused(device):
+    with pytest.raises(ValueError, match=f"device is '{device}'"):
+        build_pipeline(PipelineConfig(device=device))
+
+
+def test_a_missing_body_file_is_named(tmp_path):
+    with pytest.raises(Exception, match=r'no_body\.npz'):
+        build_pipeline(PipelineConfig(device='cpu', body_model=tmp_path / 'no_body.npz'))
+
+
+def test_missing_networks_are_named_and_not_fetched(tmp_path, monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    with pytest.raises(RuntimeError, match=r'pose_.*tflite'):
+        build_pipeline(PipelineConfig(device='cpu'))
