@@ -32,10 +32,10 @@ setup(
         'numpy>=1.26',
         'opencv-python-headless>=4.10,<5',
         'pyyaml',
+        'roma',
         'rosbags',
         'scipy',
         'torch>=2.6',
-        'tqdm',
         'warp-lang',
     ],
     extras_require={

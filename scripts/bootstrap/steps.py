@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import os
 from pathlib import Path
 import shutil
+import subprocess
 
 from console import Runner, SetupError
 from machine import Python, upstream_packages
@@ -132,10 +133,11 @@ def install_package(environment: Environment) -> None:
 
 
 def fetch_assets(environment: Environment) -> None:
-    """Fetch the BlazePose networks, or look at those that the user's cache holds."""
-    environment.runner.run(
-        'BlazePose networks',
-        [str(VENV / 'bin' / 'python'), '-m', 'metrichmsr_ros.perception.blazepose.assets'],
-        env=child_environment(),
-        cwd=ROOT,
-    )
+    """Fetch the BlazePose networks where the user's cache does not hold them."""
+    python = str(VENV / 'bin' / 'python')
+    module = 'metrichmsr_ros.perception.blazepose.assets'
+    env = child_environment()
+    check = [python, '-c', f'import {module} as assets; assets.find_assets()']
+    if subprocess.run(check, env=env, cwd=ROOT, stderr=subprocess.DEVNULL).returncode:
+        fetch = [python, '-m', module]
+        environment.runner.run('BlazePose networks', fetch, env=env, cwd=ROOT)

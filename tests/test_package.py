@@ -1,0 +1,101 @@
+import ast
+import configparser
+from importlib import metadata, util
+from pathlib import Path
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+import pytest
+
+pytestmark = pytest.mark.smoke
+
+ROOT = Path(__file__).resolve().parents[1]
+MANIFESTS = [
+    ROOT / 'package.xml',
+    ROOT / 'ros2_ws/src/metrichmsr_msgs/package.xml',
+    *sorted((ROOT / 'ros2_ws/underlay/src').glob('*/package.xml')),
+]
+# Imported in ros/ and launch/, and brought by pip: see setup.py.
+PYTHON_PACKAGES = {'cv2', 'metrichmsr_ros', 'numpy', 'rerun', 'scipy', 'torch', 'yaml'}
+ROS_PACKAGE_OF = {'tf2_ros': 'tf2_ros_py'}
+
+
+def imported_names(path: Path) -> set[str]:
+    """Top-level names of all absolute imports of a file, those inside functions too."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split('.')[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names.add(node.module.split('.')[0])
+    return names
+
+
+def test_versions_are_equal():
+    versions = {ElementTree.parse(path).findtext('version') for path in MANIFESTS[:2]}
+
+    assert len(versions) == 1
+    assert versions == {metadata.version('metrichmsr_ros')}
+
+
+@pytest.mark.parametrize('path', MANIFESTS, ids=lambda path: path.parent.name)
+def test_manifests_are_valid(path: Path):
+    # colcon takes an invalid manifest for a plain Python package and says nothing
+    package = pytest.importorskip('catkin_pkg.package')
+    warnings: list[str] = []
+
+    manifest = package.parse_package(str(path), warnings=warnings)
+
+    assert not warnings
+    assert manifest.get_build_type() in ('ament_python', 'ament_cmake')
+
+
+def test_manifest_names_exactly_the_ros_packages_that_are_imported():
+    files = [*(ROOT / 'metrichmsr_ros/ros').rglob('*.py'), *(ROOT / 'launch').glob('*.py')]
+    names = set().union(*map(imported_names, files))
+    names -= sys.stdlib_module_names | PYTHON_PACKAGES
+    manifest = ElementTree.parse(ROOT / 'package.xml')
+
+    declared = {item.text for item in manifest.findall('exec_depend')}
+
+    assert declared == {ROS_PACKAGE_OF.get(name, name) for name in names}
+
+
+def test_every_message_file_is_compiled():
+    text = (ROOT / 'ros2_ws/src/metrichmsr_msgs/CMakeLists.txt').read_text()
+
+    assert all(f':msg/{path.name}"' in text for path in (ROOT / 'msg').iterdir())
+
+
+def test_commands_exist():
+    scripts = metadata.distribution('metrichmsr_ros').entry_points
+
+    assert {'metrichmsr', 'metrichmsr_node', 'camera_node', 'monitor'} <= scripts.names
+    for script in scripts:
+        source = ROOT / (script.module.replace('.', '/') + '.py')
+        functions = [node for node in ast.parse(source.read_text()).body
+                     if isinstance(node, ast.FunctionDef)]  # fmt: skip
+        assert script.attr in {function.name for function in functions}, script.value
+
+
+def test_executables_are_installed_where_ros2_run_looks():
+    config = configparser.ConfigParser()
+    config.read(ROOT / 'setup.cfg')
+
+    assert config['install']['install_scripts'] == '$base/lib/metrichmsr_ros'
+    assert config['build_scripts']['executable'] == '/usr/bin/env python3'
+
+
+@pytest.mark.skipif(util.find_spec('colcon_ros') is None, reason='needs colcon')
+def test_colcon_sees_two_packages_and_no_stand_in(tmp_path: Path):
+    command = ['colcon', '--log-base', str(tmp_path), 'list', '--names-only']
+    result = subprocess.run(
+        [sys.executable, '-m', *command], cwd=ROOT / 'ros2_ws', capture_output=True, text=True
+    )
+
+    assert sorted(result.stdout.split()) == ['metrichmsr_msgs', 'metrichmsr_ros']
+
+
+def test_stand_ins_are_invisible_to_a_plain_build():
+    assert (ROOT / 'ros2_ws/underlay/COLCON_IGNORE').is_file()
