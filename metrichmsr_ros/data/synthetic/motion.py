@@ -160,7 +160,7 @@ def _arms_down(frames: int) -> np.ndarray:
     R_local = np.broadcast_to(np.eye(3), (frames, 24, 3, 3)).copy()
     for shoulder, collar, side in ((16, 13, 1.0), (17, 14, -1.0)):
         R_local[:, collar] = turn(Z, np.full(frames, -0.10 * side))
-        R_local[:, shoulder] = turn(Z, np.full(frames, -1.17 * side))
+        R_local[:, shoulder] = turn(Z, np.full(frames, -1.36 * side))
     return R_local
 
 
