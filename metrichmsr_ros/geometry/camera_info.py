@@ -7,6 +7,7 @@ binning_y roi``); imports no ROS.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -47,7 +48,8 @@ def scale_intrinsics(K: np.ndarray, scale_x: float, scale_y: float) -> np.ndarra
 
 def check_size(width: Any, height: Any, name: str) -> tuple[int, int]:
     """Return the size as integers; CameraError where one is not a positive integer."""
-    if int(width) != width or int(height) != height or width <= 0 or height <= 0:
+    whole = all(isinstance(n, Real) and n > 0 and n % 1 == 0 for n in (width, height))
+    if not whole:
         raise CameraError(f'{name} must have a positive width and height, got {width}x{height}')
     return int(width), int(height)
 
@@ -128,9 +130,12 @@ def read_calibration_yaml(path: str | Path) -> SimpleNamespace:
         raise CameraError(f'{path} is not a camera_calibration YAML file: {error!r}') from error
 
 
-def _numbers(values: Any, length: int, name: str) -> np.ndarray:
-    numbers = np.array(values, np.float64).ravel()
-    if numbers.size != length:
+def _numbers(values: Any, length: int | None, name: str) -> np.ndarray:
+    try:
+        numbers = np.array(values, np.float64).ravel()
+    except (TypeError, ValueError) as error:
+        raise CameraError(f'{name} must be numbers, got {values!r}') from error
+    if length is not None and numbers.size != length:
         raise CameraError(f'{name} must have {length} numbers, got {numbers.size}')
     if not np.isfinite(numbers).all():
         raise CameraError(f'{name} must be finite, got {numbers.tolist()}')
@@ -139,7 +144,7 @@ def _numbers(values: Any, length: int, name: str) -> np.ndarray:
 
 def _read_distortion(info: Any) -> tuple[str, np.ndarray]:
     """Return model and D; D all zero means none whatever the model, as image_geometry reads it."""
-    D = np.array(info.d, np.float64).ravel()
+    D = _numbers(info.d, None, 'D')
     if info.distortion_model in ('', *NUM_COEFFICIENTS) and not D.any():
         return 'plumb_bob', np.zeros(0)
     return info.distortion_model, D
