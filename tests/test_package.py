@@ -1,4 +1,5 @@
 import ast
+from collections.abc import Iterable
 import configparser
 from importlib import metadata, util
 from pathlib import Path
@@ -16,8 +17,11 @@ MANIFESTS = [
     ROOT / 'ros2_ws/src/metrichmsr_msgs/package.xml',
     *sorted((ROOT / 'ros2_ws/underlay/src').glob('*/package.xml')),
 ]
-# Imported in ros/ and launch/, and brought by pip: see setup.py.
-PYTHON_PACKAGES = {'cv2', 'metrichmsr_ros', 'numpy', 'rerun', 'scipy', 'torch', 'yaml'}
+# Not ROS packages: what setup.py names, and what only tests import.
+PYTHON_PACKAGES = {
+    *('cv2', 'metrichmsr_ros', 'numpy', 'rerun', 'roma', 'rosbags', 'scipy', 'torch', 'yaml'),
+    *('pytest', 'smplx', 'warp'),
+}
 ROS_PACKAGE_OF = {'tf2_ros': 'tf2_ros_py'}
 
 
@@ -51,15 +55,22 @@ def test_manifests_are_valid(path: Path):
     assert manifest.get_build_type() in ('ament_python', 'ament_cmake')
 
 
+def ros_packages(files: Iterable[Path]) -> set[str]:
+    """The ROS packages that files import."""
+    names = set().union(*map(imported_names, files))
+    names -= sys.stdlib_module_names | PYTHON_PACKAGES | {path.stem for path in files}
+    return {ROS_PACKAGE_OF.get(name, name) for name in names}
+
+
 def test_manifest_names_exactly_the_ros_packages_that_are_imported():
     files = [*(ROOT / 'metrichmsr_ros/ros').rglob('*.py'), *(ROOT / 'launch').glob('*.py')]
-    names = set().union(*map(imported_names, files))
-    names -= sys.stdlib_module_names | PYTHON_PACKAGES
     manifest = ElementTree.parse(ROOT / 'package.xml')
 
     declared = {item.text for item in manifest.findall('exec_depend')}
 
-    assert declared == {ROS_PACKAGE_OF.get(name, name) for name in names}
+    assert declared == ros_packages(files)
+    tests = ros_packages(list((ROOT / 'tests').rglob('*.py')))
+    assert tests <= declared | {item.text for item in manifest.findall('test_depend')}
 
 
 def test_every_message_file_is_compiled():
