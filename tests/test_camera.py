@@ -69,6 +69,9 @@ def test_dtypes_and_shapes():
     assert lens.project(np.ones((2, 3, 3), np.float32)).dtype == np.float32
     assert lens.project(np.array([[0, 0, 1]])).dtype == np.float64
     assert lens.unproject(np.ones((2, 3, 2))).shape == (2, 3, 3)
+    for model in D:
+        assert camera(model).unproject(np.ones(2)).shape == (3,)
+        assert camera(model).project(np.ones(3)).shape == (2,)
     assert lens.project(np.zeros((0, 3))).shape == (0, 2)
     assert torch.equal(
         lens.project(torch.tensor([[0, 0, 1]])), torch.tensor([[322.5, 236.25]]).double()

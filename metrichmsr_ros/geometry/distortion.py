@@ -27,7 +27,7 @@ class CameraError(ValueError):
 
 def namespace(array: Any) -> Any:
     """Return the module, ``numpy`` or ``torch``, whose functions work on ``array``."""
-    if isinstance(array, np.ndarray):
+    if isinstance(array, np.ndarray | np.generic):
         return np
     import torch  # only where tensors are used: importing it takes seconds
 
