@@ -41,6 +41,7 @@ from metrichmsr_ros.ros.recorder import Recorder, RerunWriter, VideoWriter
 from metrichmsr_ros.structures import Frame
 
 MONITOR_QOS = QoSProfile(depth=5)
+CONFIGURE_FAILED = 'configure failed'  # how the node's diagnosis then begins
 NICE = 5  # measuring must not take the cores from what is measured
 KEPT = 30  # newest stamps whose messages are kept, to be put together
 DEFAULTS: dict[str, Any] = {
@@ -248,6 +249,8 @@ def _spin(monitor: Monitor) -> str:
         rclpy.spin_once(monitor, timeout_sec=0.1)
         if duration and monitor.elapsed >= duration:
             return ''
+        if monitor.diagnosis.startswith(CONFIGURE_FAILED):
+            return monitor.diagnosis
         waited = (monitor.get_clock().now().nanoseconds - started) / SECOND
         if monitor.first_result is None and waited > patience:
             return f'no result within {patience:g} s: {monitor.diagnosis or "no diagnostics"}'
