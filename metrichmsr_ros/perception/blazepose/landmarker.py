@@ -164,8 +164,8 @@ def decode_landmarks(
 
 def _boxes_inside(points: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """Box about each person's points inside the crop; about all where none is, (N, 4) float32."""
-    counted = inside.all(axis=-1)
-    counted = counted | ~counted.any(axis=1, keepdims=True)
+    counted = np.all(inside, axis=-1)
+    counted = counted | ~np.any(counted, axis=1, keepdims=True)
     low = np.where(counted[..., None], points, np.inf).min(axis=1)
     high = np.where(counted[..., None], points, -np.inf).max(axis=1)
     return np.concatenate([low, high], axis=-1).astype(np.float32)
