@@ -4,7 +4,7 @@
 
 import warp as wp
 
-LIGHT_RADIUS = wp.constant(0.22)
+LIGHT_RADIUS = wp.constant(0.14)
 AMBIENT_REACH = wp.constant(0.35)
 
 
@@ -82,28 +82,32 @@ def _person_light(
     return light + ambient * ((1.0 - 0.75 * blocked) * (0.75 + 0.25 * normal[1]))
 
 
-@wp.func
-def _room_light(
-    meshes: wp.array(dtype=wp.uint64), bounds: wp.array2d(dtype=wp.vec3), point: wp.vec3,
-    lights: wp.array(dtype=wp.vec3), grounded: wp.array(dtype=wp.vec3), seed: int, index: int,
-) -> wp.vec3:  # fmt: skip
-    """What people leave of each lamp and of the room's own glow at a point of the room."""
-    state = wp.rand_init(seed, index)
-    left = wp.vec3(1.0, 1.0, 1.0)
+@wp.kernel
+def shade_room(
+    meshes: wp.array(dtype=wp.uint64), bounds: wp.array2d(dtype=wp.vec3),
+    origin: wp.vec3, directions: wp.array2d(dtype=wp.vec3),
+    room_t: wp.array2d(dtype=wp.float32), room_normals: wp.array2d(dtype=wp.vec3),
+    grounded: wp.array(dtype=wp.vec3), lights: wp.array(dtype=wp.vec3), seed: int,
+    left: wp.array(dtype=wp.vec3),
+):  # fmt: skip
+    """What people leave of each lamp and of the room's own glow at each pixel of the room."""
+    pixel = wp.tid()
+    centre = directions.shape[1] - 1
+    point = origin + directions[pixel, centre] * room_t[pixel, centre]
+    point += room_normals[pixel, centre] * 1.0e-3
+    state = wp.rand_init(seed, pixel)
+    share = wp.vec3(1.0, 1.0, 1.0)
     for lamp in range(2):
-        for _ray in range(2):
-            to_light = lights[lamp] + LIGHT_RADIUS * wp.sample_unit_sphere(state) - point
-            distance = wp.length(to_light)
-            left[lamp] = left[lamp] - 0.5 * _shadowed(
-                meshes, bounds, point, to_light / distance, distance
-            )
+        to_light = lights[lamp] + LIGHT_RADIUS * wp.sample_unit_sphere(state) - point
+        distance = wp.length(to_light)
+        share[lamp] = 1.0 - _shadowed(meshes, bounds, point, to_light / distance, distance)
     if point[1] < 0.02:
         for index in range(grounded.shape[0]):
             offset = point - grounded[index]
             near = wp.dot(offset, offset)
             if near < 0.1:
-                left[2] = left[2] * (1.0 - 0.5 * wp.exp(-near / 0.02))
-    return left
+                share[2] = share[2] * (1.0 - 0.5 * wp.exp(-near / 0.02))
+    left[pixel] = share
 
 
 @wp.kernel
@@ -112,9 +116,9 @@ def shade(
     vertex_normals: wp.array2d(dtype=wp.vec3), faces: wp.array(dtype=wp.int32),
     textures: wp.array2d(dtype=wp.vec3), texels: int,
     origin: wp.vec3, directions: wp.array2d(dtype=wp.vec3), near: wp.array(dtype=wp.uint8),
-    room_t: wp.array2d(dtype=wp.float32), room_normals: wp.array2d(dtype=wp.vec3),
+    room_t: wp.array2d(dtype=wp.float32),
     room_lamps: wp.array2d(dtype=wp.vec3), room_rest: wp.array2d(dtype=wp.vec3),
-    grounded: wp.array(dtype=wp.vec3), lights: wp.array(dtype=wp.vec3),
+    left: wp.array(dtype=wp.vec3), lights: wp.array(dtype=wp.vec3),
     colours: wp.array(dtype=wp.vec3), ambient: wp.vec3, seed: int,
     colour: wp.array(dtype=wp.vec3), depth: wp.array(dtype=wp.float32),
     seen: wp.array2d(dtype=wp.int8),
@@ -165,11 +169,7 @@ def shade(
                 )  # fmt: skip
                 total += wp.cw_mul(paint, light)
                 open_samples -= 1.0
-    if open_samples > 0.0:
-        point = origin + directions[pixel, centre] * room_t[pixel, centre]
-        point += room_normals[pixel, centre] * 1.0e-3
-        left = _room_light(meshes, bounds, point, lights, grounded, seed, 8 * pixel)
-        light = room_lamps[pixel, 0] * left[0] + room_lamps[pixel, 1] * left[1]
-        light += room_rest[pixel, 0] * left[2] + room_rest[pixel, 1]
-        total += light * open_samples
-    colour[pixel] = total / float(centre)
+    share = left[pixel]
+    light = room_lamps[pixel, 0] * share[0] + room_lamps[pixel, 1] * share[1]
+    light += room_rest[pixel, 0] * share[2] + room_rest[pixel, 1]
+    colour[pixel] = (total + light * open_samples) / float(centre)

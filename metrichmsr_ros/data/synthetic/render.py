@@ -97,19 +97,20 @@ class Renderer:
         colour = wp.empty(count, dtype=wp.vec3, device='cpu')
         depth = wp.empty(count, dtype=wp.float32, device='cpu')
         seen = wp.empty((people, count), dtype=wp.int8, device='cpu')
-        bounds = np.stack([vertices.min(1), vertices.max(1)], 1)
+        meshes = _array([mesh.id for mesh in self._meshes], wp.uint64)
+        bounds = _array(np.stack([vertices.min(1), vertices.max(1)], 1), wp.vec3)
+        number = self._seed + 7919 * frame
         wp.launch(
             kernels.shade,
             dim=count,
             inputs=[
-                _array([mesh.id for mesh in self._meshes], wp.uint64), _array(bounds, wp.vec3),
-                _array(self._vertex_normals(vertices), wp.vec3),
+                meshes, bounds, _array(self._vertex_normals(vertices), wp.vec3),
                 self._flat_faces, self._textures, TEXELS,
                 wp.vec3(*self._origin), self._directions,
                 _array(self._near_people(vertices), wp.uint8),
-                self._room_t, self._room_normals, self._room_lamps, self._room_rest,
-                _array(grounded, wp.vec3), self._lights, _array(room.LIGHT_COLOURS, wp.vec3),
-                wp.vec3(*room.AMBIENT), self._seed + 7919 * frame,
+                self._room_t, self._room_lamps, self._room_rest,
+                self._room_shadows(meshes, bounds, grounded, number),
+                self._lights, _array(room.LIGHT_COLOURS, wp.vec3), wp.vec3(*room.AMBIENT), number,
             ],
             outputs=[colour, depth, seen],
             device='cpu',
@@ -121,6 +122,26 @@ class Renderer:
         person = np.where((seen == 2).any(0), first, np.int8(-1))
         visible = (seen == 2).sum((1, 2)) / np.maximum((seen > 0).sum((1, 2)), 1)
         return Picture(image, depth_z.astype(np.float32), visible, _mask_boxes(seen > 0), person)
+
+    def _room_shadows(
+        self, meshes: wp.array, bounds: wp.array, grounded: np.ndarray, number: int
+    ) -> wp.array:
+        """Return what people leave of the light on the room; one ray a pixel, then smoothed."""
+        size = (self._camera.height, self._camera.width)
+        left = wp.empty(size[0] * size[1], dtype=wp.vec3, device='cpu')
+        wp.launch(
+            kernels.shade_room,
+            dim=len(left),
+            inputs=[
+                meshes, bounds, wp.vec3(*self._origin), self._directions,
+                self._room_t, self._room_normals, _array(grounded, wp.vec3), self._lights, number,
+            ],
+            outputs=[left],
+            device='cpu',
+        )  # fmt: skip
+        sigma = 3.0 * self._camera.width / 640
+        smooth = cv2.GaussianBlur(left.numpy().reshape(*size, 3), (0, 0), sigma)
+        return _array(smooth.reshape(-1, 3), wp.vec3)
 
     def _trace_room(self) -> None:
         """Trace and light the empty room once, and keep what each lamp gives to each pixel."""
