@@ -156,9 +156,12 @@ def _face_boxes(points: np.ndarray, corners: np.ndarray, camera: Camera) -> np.n
         high[cut] = np.fmax(high[cut], np.fmax.reduce(crossings, 1))
     margin = 1e-3
     if camera.has_distortion:
-        # Distortion bends an edge out of its corners' box, by much less than this.
+        # Distortion bends an edge out of its corners' box, by much less than this where the edge
+        # is short; one of half a radian may bend anywhere.
         length = np.maximum(high[:, :1] - low[:, :1], high[:, 1:] - low[:, 1:])
-        margin += np.minimum(length / 8, length**2 / (2 * min(camera.K[0, 0], camera.K[1, 1])))
+        focal = min(camera.K[0, 0], camera.K[1, 1])
+        bend = np.minimum(length / 8, length**2 / (2 * focal))
+        margin += np.where(length < focal / 2, bend, np.inf)
     return _whole_pixels(np.concatenate((low - margin, high + margin), 1), camera)
 
 
@@ -166,6 +169,8 @@ def _outline(points: np.ndarray, camera: Camera) -> np.ndarray:
     """Project (..., 3) points; past the lens model's field onto its rim, behind near to NaN."""
     z = points[..., 2:]
     xy = points[..., :2] / np.where(z >= 0.999 * _NEAR, z, np.nan)
+    if not camera.has_distortion:
+        return camera.project(np.concatenate((xy, np.ones_like(z)), -1))
     limit = 0.9999 * radius_limit(camera.distortion_model, tuple(camera.D.tolist()))
     with np.errstate(invalid='ignore', divide='ignore'):
         shrink = np.minimum(limit / np.hypot(xy[..., :1], xy[..., 1:]), 1)
@@ -236,7 +241,7 @@ def _cast_rays(
     # About a thousandth of a pixel, so that rounding leaves no crack between neighbours.
     slack = -1.0e-6 * wp.length(a) * (wp.length(b - a) + wp.length(c - a))
     # Seen edge-on the plane's depth is ill-defined; it is never outside that of the corners.
-    nearest = wp.max(wp.min(a[2], wp.min(b[2], c[2])), _NEAR)
+    nearest = wp.min(a[2], wp.min(b[2], c[2]))
     farthest = wp.max(a[2], wp.max(b[2], c[2]))
     owner = wp.int64(corner[0] // num_vertices)
     facing = wp.sign(offset)
@@ -247,8 +252,10 @@ def _cast_rays(
             u = facing * wp.dot(ray, bc)
             v = facing * wp.dot(ray, ca)
             w = facing * wp.dot(ray, ab)
-            if u >= slack and v >= slack and w >= slack:
+            closing = facing * wp.dot(ray, normal)  # 0 for a face seen edge-on or without area
+            if closing > 0.0 and u >= slack and v >= slack and w >= slack:
                 # Rays have z = 1, so the parameter of the hit is depth_z.
-                depth_z = wp.clamp(offset / wp.dot(ray, normal), nearest, farthest)
-                bits = wp.int64(wp.cast(depth_z, wp.int32))
-                wp.atomic_min(keys, row, column, (bits << wp.int64(32)) | owner)
+                depth_z = wp.clamp(facing * offset / closing, nearest, farthest)
+                if depth_z >= _NEAR:
+                    bits = wp.int64(wp.cast(depth_z, wp.int32))
+                    wp.atomic_min(keys, row, column, (bits << wp.int64(32)) | owner)
