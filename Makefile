@@ -4,7 +4,7 @@
 #   ARGS=               more arguments for pytest or the demo
 
 VENV := .venv/bin/python
-BOOTSTRAP = $(or $(PYTHON),python3) scripts/bootstrap $(if $(PYTHON),--python '$(PYTHON)')
+INTERPRETER := $(or $(PYTHON),python3)
 # Only a ROS installation needs to be told where .venv keeps its messages; the wheels know.
 RUN = AMENT_PREFIX_PATH="$(CURDIR)/.venv$${AMENT_PREFIX_PATH:+:$$AMENT_PREFIX_PATH}" \
       LD_LIBRARY_PATH="$(CURDIR)/.venv/lib$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH}" $(VENV)
@@ -23,9 +23,10 @@ help:
 	@echo 'make lint format typecheck ws ws-test clean'
 
 setup:
-	@command -v '$(or $(PYTHON),python3)' >/dev/null || { \
-	  echo '$(or $(PYTHON),python3) is not there: install Python 3.10, 3.11 or 3.12.' >&2; exit 1; }
-	@$(BOOTSTRAP)
+	@'$(INTERPRETER)' -c 'import sys; sys.exit(sys.version_info < (3, 8))' 2>/dev/null || { \
+	  echo '$(INTERPRETER) is not there or too old: install Python 3.10, 3.11 or 3.12 and name' \
+	    'it, for example "make test PYTHON=python3.11".' >&2; exit 1; }
+	@'$(INTERPRETER)' scripts/bootstrap $(call option,PYTHON,python)
 
 demo: setup
 	@$(RUN) -m metrichmsr_ros.ros.demo $(call option,SOURCE,source) \

@@ -20,6 +20,15 @@ MESSAGES = ROOT / 'ros2_ws' / 'src' / 'metrichmsr_msgs'
 PACKAGE = f'{ROOT}[demo,dev,test]'
 
 
+# The prefix as an overlay, for whatever a Python of the environment starts (colcon, CMake); the
+# wheels' own .pth does the same for the dynamic loader.
+PREFIX_PTH = (
+    'import os, sys; os.environ.update({v: os.pathsep.join(filter(None, [os.environ.get(v), '
+    "sys.prefix])) for v in ('AMENT_PREFIX_PATH', 'CMAKE_PREFIX_PATH') "
+    "if sys.prefix not in os.environ.get(v, '').split(os.pathsep)})\n"
+)
+
+
 @dataclass(frozen=True)
 class Environment:
     """What is being set up.
@@ -89,7 +98,7 @@ def install_torch(environment: Environment) -> None:
 
 
 def install_ros(environment: Environment) -> None:
-    """Install the ROS 2 wheels, and mend their CMake files; colcon alone where ROS is sourced."""
+    """Install the ROS 2 wheels and mend what they get wrong; colcon alone where ROS is sourced."""
     if environment.ros:
         environment.pip('colcon', 'colcon-common-extensions')
         return
@@ -100,6 +109,8 @@ def install_ros(environment: Environment) -> None:
         [str(VENV / 'bin' / 'python'), str(script)],
         env=child_environment(),
     )
+    site_packages = VENV / 'lib' / f'python{environment.python.version}' / 'site-packages'
+    (site_packages / 'ros_prefix.pth').write_text(PREFIX_PTH)
 
 
 def build_messages(environment: Environment) -> None:
@@ -107,7 +118,7 @@ def build_messages(environment: Environment) -> None:
 
     There Python and the dynamic loader find them without anything being sourced.
     """
-    present = upstream_packages()
+    present = upstream_packages() if environment.ros else set()
     stand_ins = [folder for folder in sorted(UNDERLAY.iterdir()) if folder.name not in present]
     prefixes = [str(VENV), *filter(None, [os.environ.get('AMENT_PREFIX_PATH')])]
     env = child_environment(
