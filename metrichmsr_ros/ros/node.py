@@ -82,7 +82,7 @@ class MetricHmsrNode(LifecycleNode):
             pipeline = self._build(pipeline_config(parameters))
             self._outputs = Outputs(self, pipeline.body.faces, self._draw)
         except Exception as error:
-            self._failure = f'configure failed: {error or type(error).__name__}'
+            self._failure = f'configure failed: {str(error) or type(error).__name__}'
             self.get_logger().error(self._failure)
             self.get_logger().debug(traceback.format_exc())
             return FAILURE
@@ -149,7 +149,8 @@ class MetricHmsrNode(LifecycleNode):
             self.trigger_activate()
 
     def _complain(self, kind: str, message: str) -> None:
-        """Count an error of the input or the pipeline, and log it now and then."""
+        """Count an error of the input or the pipeline, and log it now and then, in one line."""
+        message = ' '.join(message.split())
         if self._health.error(kind, message):
             self.get_logger().error(message)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+import signal
 import sys
 
 import rclpy
@@ -53,7 +54,14 @@ def run_node(make_node: Callable[[], Node], args: list[str] | None = None) -> in
         executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
+    except RuntimeError:
+        # A signal may take the context down between the executor's look at it and its use.
+        if rclpy.ok():
+            raise
     finally:
+        # Ctrl-C in a terminal reaches a process twice under a launcher: once is enough.
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, signal.SIG_IGN)
         node.destroy_node()
         rclpy.try_shutdown()
     return 0
