@@ -10,6 +10,7 @@ import argparse
 from collections.abc import Callable, Iterable
 import fcntl
 import hashlib
+import inspect
 import json
 from pathlib import Path
 import shutil
@@ -25,7 +26,7 @@ STAMPS = steps.VENV / 'setup-stamps.json'
 STEPS: tuple[tuple[Callable[[steps.Environment], None], tuple[Path, ...]], ...] = (
     (steps.make_venv, ()),
     (steps.install_torch, ()),
-    (steps.install_ros, (steps.ROS_REQUIREMENTS, steps.ROOT / 'scripts/bootstrap/mend_cmake.py')),
+    (steps.install_ros, (steps.ROS_REQUIREMENTS, steps.MEND_WHEELS)),
     (steps.build_messages, (steps.ROOT / 'msg', steps.MESSAGES, steps.UNDERLAY)),
     (steps.install_package, (steps.ROOT / 'setup.py', steps.ROOT / 'package.xml')),
 )
@@ -92,9 +93,10 @@ def _read_stamps() -> dict[str, str]:
 
 
 def _stamps(root: str) -> Iterable[tuple[Callable[[steps.Environment], None], str]]:
-    """Yield each step with the hash of its inputs and of those of the steps before it."""
+    """Yield each step with the hash of its code and inputs and of those of the steps before it."""
     digest = hashlib.sha256(root.encode())
     for step, inputs in STEPS:
+        digest.update(inspect.getsource(step).encode())
         for path in inputs:
             for file in sorted(path.rglob('*')) if path.is_dir() else [path]:
                 if file.is_file() and '__pycache__' not in file.parts:

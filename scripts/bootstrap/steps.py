@@ -15,18 +15,10 @@ ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / '.venv'
 TORCH = 'torch==2.13.0'
 ROS_REQUIREMENTS = Path(__file__).with_name('requirements-ros.txt')
+MEND_WHEELS = Path(__file__).with_name('mend_wheels.py')
 UNDERLAY = ROOT / 'ros2_ws' / 'underlay' / 'src'
 MESSAGES = ROOT / 'ros2_ws' / 'src' / 'metrichmsr_msgs'
 PACKAGE = f'{ROOT}[demo,dev,test]'
-
-
-# The prefix as an overlay, for whatever a Python of the environment starts (colcon, CMake); the
-# wheels' own .pth does the same for the dynamic loader.
-PREFIX_PTH = (
-    'import os, sys; os.environ.update({v: os.pathsep.join(filter(None, [os.environ.get(v), '
-    "sys.prefix])) for v in ('AMENT_PREFIX_PATH', 'CMAKE_PREFIX_PATH') "
-    "if sys.prefix not in os.environ.get(v, '').split(os.pathsep)})\n"
-)
 
 
 @dataclass(frozen=True)
@@ -103,14 +95,8 @@ def install_ros(environment: Environment) -> None:
         environment.pip('colcon', 'colcon-common-extensions')
         return
     environment.pip('ROS 2 Jazzy', '-r', str(ROS_REQUIREMENTS))
-    script = Path(__file__).with_name('mend_cmake.py')
-    environment.runner.run(
-        'Paths in the CMake files of the wheels',
-        [str(VENV / 'bin' / 'python'), str(script)],
-        env=child_environment(),
-    )
-    site_packages = VENV / 'lib' / f'python{environment.python.version}' / 'site-packages'
-    (site_packages / 'ros_prefix.pth').write_text(PREFIX_PTH)
+    command = [str(VENV / 'bin' / 'python'), str(MEND_WHEELS)]
+    environment.runner.run('Paths in the ROS 2 wheels', command, env=child_environment())
 
 
 def build_messages(environment: Environment) -> None:

@@ -1,6 +1,7 @@
-"""Point the CMake files of the ROS 2 wheels at this Python; run by the Python that has them.
+"""Make the ROS 2 wheels fit to build packages against; run by the Python that has them.
 
-They hold the include folders of the machine that built the wheels.
+Their CMake files hold the include folders of the machine that built them, and nothing tells colcon
+and CMake that the environment is a ROS prefix.
 """
 
 from __future__ import annotations
@@ -18,6 +19,13 @@ REPLACEMENTS = {
     rf'{BUILDER}/include/python[\d.]+': sysconfig.get_paths()['include'],
 }
 
+# For whatever this Python starts; the wheels' own .pth does the same for the dynamic loader.
+PREFIX = (
+    'import os, sys; os.environ.update({v: os.pathsep.join(filter(None, [os.environ.get(v), '
+    "sys.prefix])) for v in ('AMENT_PREFIX_PATH', 'CMAKE_PREFIX_PATH') "
+    "if sys.prefix not in os.environ.get(v, '').split(os.pathsep)})\n"
+)
+
 
 def mend(folder: Path) -> int:
     """Rewrite the CMake files below ``folder``; return how many changed."""
@@ -33,4 +41,5 @@ def mend(folder: Path) -> int:
 
 
 if __name__ == '__main__':
+    Path(sysconfig.get_paths()['purelib'], 'ros_prefix.pth').write_text(PREFIX)
     print(f'{mend(Path(sys.prefix, "share"))} files changed')
