@@ -14,7 +14,6 @@ import time
 from metrichmsr_msgs.msg import PersonArray
 import numpy as np
 import rclpy
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rosgraph_msgs.msg import Clock
@@ -23,10 +22,11 @@ from sensor_msgs.msg import CameraInfo, Image
 from metrichmsr_ros.data.sources import open_source, SourceError, SourceFrame
 from metrichmsr_ros.ros.cdr import image_bytes
 from metrichmsr_ros.ros.messages import camera_info, person_array, to_header
-from metrichmsr_ros.ros.middleware import use_fastdds_profile
+from metrichmsr_ros.ros.run import run_node
 
 CAMERA_QOS = QoSProfile(depth=1)  # reliable: matches best-effort and reliable subscribers alike
 SECOND = 1_000_000_000
+DRAIN = 0.5  # seconds for the last frame to reach subscribers
 LATE = SECOND // 5  # a source this far behind its own pace does not race to catch up
 TRUTH_PERIOD = SECOND // 5  # truth is for measuring, not for control: a few times a second will do
 DEFAULTS = {
@@ -63,27 +63,30 @@ class CameraNode(Node):
         self._image = self.create_publisher(Image, '~/image_raw', CAMERA_QOS)
         self._info = self.create_publisher(CameraInfo, '~/camera_info', CAMERA_QOS)
         self._depth = self.create_publisher(Image, '~/depth/image_raw', CAMERA_QOS)
+        self._depth_info = self.create_publisher(CameraInfo, '~/depth/camera_info', CAMERA_QOS)
         self._true_people = self.create_publisher(PersonArray, '~/truth/people', CAMERA_QOS)
         self._true_depth = self.create_publisher(Image, '~/truth/depth', CAMERA_QOS)
         self._clock = None if self._restamp else self.create_publisher(Clock, '/clock', 10)
         self._truth_due = 0
         self._stop = threading.Event()
-        self.finished = threading.Event()
-        self.failure: Exception | None = None
+        self.failed = False
         self._thread = threading.Thread(target=self._run, name='camera', daemon=True)
         self._thread.start()
 
-    def stop(self) -> None:
-        """End the publishing thread and wait for it."""
+    def destroy_node(self) -> None:
+        """End the publishing thread, then the node."""
         self._stop.set()
         self._thread.join(timeout=2.0)
+        super().destroy_node()
 
     def _run(self) -> None:
         try:
             self._play()
-        except Exception as error:  # the main thread ends the process with it
-            self.failure = error
-        self.finished.set()
+        except SourceError as error:
+            self.failed = True
+            self.get_logger().error(str(error))
+        self._stop.wait(DRAIN)
+        rclpy.try_shutdown()  # the executor's thread ends the process
 
     def _play(self) -> None:
         while self._image.get_subscription_count() < self._wait_for:
@@ -112,6 +115,8 @@ class CameraNode(Node):
         self._info.publish(info)
         if frame.depth is not None:
             depth_stamp = stamp + (frame.depth_stamp or frame.stamp) - frame.stamp
+            depth_header = to_header(depth_stamp, frame.frame_id)
+            self._depth_info.publish(camera_info(frame.depth.camera, header=depth_header))
             self._send_depth(self._depth, frame.depth.depth_z, depth_stamp, frame.frame_id)
         pixels = image_bytes(frame.image, encoding='rgb8', stamp=stamp, frame_id=frame.frame_id)
         self._image.publish(pixels)
@@ -129,26 +134,14 @@ class CameraNode(Node):
 
 def main(args: list[str] | None = None) -> int:
     """Play a source until it ends or the process is told to; return the exit code."""
-    use_fastdds_profile()
-    rclpy.init(args=args)
-    node = None
-    try:
-        node = CameraNode()
-        while not node.finished.is_set():
-            rclpy.spin_once(node, timeout_sec=0.2)
-        if node.failure is not None:
-            raise node.failure
-        time.sleep(0.5)  # the last frame is still on its way to subscribers
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except SourceError as error:
-        sys.stderr.write(f'camera: {error}\n')
-        return 2
-    finally:
-        if node is not None:
-            node.stop()
-        rclpy.try_shutdown()
-    return 0
+    cameras: list[CameraNode] = []
+
+    def make() -> CameraNode:
+        cameras.append(CameraNode())
+        return cameras[0]
+
+    code = run_node(make, args)
+    return 1 if cameras and cameras[0].failed else code
 
 
 if __name__ == '__main__':

@@ -13,12 +13,12 @@ import json
 import os
 from pathlib import Path
 import sys
+import time
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
 import rclpy
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo
@@ -26,7 +26,6 @@ from sensor_msgs.msg import CameraInfo
 from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.metrics import depth_errors
 from metrichmsr_ros.perception.depth_sources import GroundPlane
-from metrichmsr_ros.ros.middleware import use_fastdds_profile
 from metrichmsr_ros.ros.monitor_messages import (
     INPUTS,
     people_at,
@@ -38,6 +37,7 @@ from metrichmsr_ros.ros.monitor_messages import (
 )
 from metrichmsr_ros.ros.monitor_statistics import SECOND, StampLatency, TopicRates, TruthErrors
 from metrichmsr_ros.ros.recorder import Recorder, RerunWriter, VideoWriter
+from metrichmsr_ros.ros.run import run_node
 from metrichmsr_ros.structures import Frame
 
 MONITOR_QOS = QoSProfile(depth=5)
@@ -73,16 +73,21 @@ class Monitor(Node):
         self._camera: Camera | None = None
         self._recorded = 0
         self._recorder = self._open_recorder()
+        self.failure = ''
+        self._started = time.monotonic()
         self._subscribe()
+        self.create_timer(0.1, self._end_in_time)
         self.create_timer(1.0, self._tell)
         self.create_timer(1.0 / self.value['video_rate'], self._record)
 
-    def close(self) -> dict[str, Any]:
-        """Finish the files and return the summary."""
-        if self._recorder is not None:
-            self._recorder.close()
+    def destroy_node(self) -> None:
+        """Finish the files, then the node."""
         self.latency.settle(self._now() + 2 * SECOND)
-        return self._summary()
+        if self._recorder is not None:
+            summary = json.dumps(self._summary(), indent=2)
+            self._recorder.close()
+            (Path(self.value['output']) / 'summary.json').write_text(summary + '\n')
+        super().destroy_node()
 
     @property
     def elapsed(self) -> float:
@@ -172,6 +177,17 @@ class Monitor(Node):
             if status.name.startswith(self.value['node']):
                 self.diagnosis = status.message
 
+    def _end_in_time(self) -> None:
+        """End the process when the duration is over, or when no result will come."""
+        duration, patience = self.value['duration'], self.value['patience']
+        if self.first_result is None and self.diagnosis.startswith(CONFIGURE_FAILED):
+            self.failure = self.diagnosis
+        elif self.first_result is None and time.monotonic() - self._started > patience:
+            reason = self.diagnosis or 'no diagnostics'
+            self.failure = f'no result within {patience:g} s: {reason}'
+        if self.failure or (duration and self.elapsed >= duration):
+            rclpy.try_shutdown()
+
     def _record(self) -> None:
         if self._recorder is None or self._camera is None:
             return
@@ -241,39 +257,20 @@ def _round(value: float, digits: int) -> float | None:
     return round(value, digits) if np.isfinite(value) else None
 
 
-def _spin(monitor: Monitor) -> str:
-    """Run until the duration is over; return why the run failed, '' where it did not."""
-    started = monitor.get_clock().now().nanoseconds
-    duration, patience = monitor.value['duration'], monitor.value['patience']
-    while rclpy.ok():
-        rclpy.spin_once(monitor, timeout_sec=0.1)
-        if duration and monitor.elapsed >= duration:
-            return ''
-        if monitor.diagnosis.startswith(CONFIGURE_FAILED):
-            return monitor.diagnosis
-        waited = (monitor.get_clock().now().nanoseconds - started) / SECOND
-        if monitor.first_result is None and waited > patience:
-            return f'no result within {patience:g} s: {monitor.diagnosis or "no diagnostics"}'
-    return ''
-
-
 def main(args: list[str] | None = None) -> int:
     """Watch until the duration is over or the process is told to end; return the exit code."""
     os.nice(NICE)
-    use_fastdds_profile()
-    rclpy.init(args=args)
-    monitor, failure = Monitor(), ''
-    try:
-        failure = _spin(monitor)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    summary = monitor.close()
-    if monitor.value['output']:
-        path = Path(monitor.value['output']) / 'summary.json'
-        path.write_text(json.dumps(summary, indent=2) + '\n')
-    rclpy.try_shutdown()
-    if failure or monitor.first_result is None:
-        sys.stderr.write(f'monitor: {failure or "ended before the first result"}\n')
+    monitors: list[Monitor] = []
+
+    def make() -> Monitor:
+        monitors.append(Monitor())
+        return monitors[0]
+
+    code = run_node(make, args)
+    if code or not monitors:
+        return code
+    if monitors[0].first_result is None:
+        sys.stderr.write(f'monitor: {monitors[0].failure or "ended before the first result"}\n')
         return 1
     return 0
 

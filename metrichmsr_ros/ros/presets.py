@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-TOPICS = ('image', 'camera_info', 'depth')
+TOPICS = ('image', 'camera_info', 'depth', 'depth_camera_info')
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class CameraPreset:
     """What ``config/cameras/<name>.yaml`` says.
 
     Attributes:
-        topics: Topic of each input of the node: ``image``, ``camera_info``, ``depth``.
+        topics: Topic of each of ``TOPICS``, the node's inputs.
         frame: Optical frame of the camera, where RViz puts its view.
         parameters: Node parameters that suit this camera.
     """
