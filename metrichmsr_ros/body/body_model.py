@@ -18,7 +18,7 @@ from torch import nn, Tensor
 
 from metrichmsr_ros.body import landmarks as landmark_sets
 from metrichmsr_ros.body.joints import PARENTS
-from metrichmsr_ros.body.model_file import ModelArrays, read_model_file
+from metrichmsr_ros.body.model_file import ModelArrays, NUM_JOINTS, read_model_file
 from metrichmsr_ros.body.parts import label_parts
 from metrichmsr_ros.body.skinning import (
     ancestor_hops,
@@ -64,7 +64,7 @@ class BodyModel(nn.Module):
     parent_index: Tensor
     hops: Tensor
 
-    def __init__(self, arrays: ModelArrays, *, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(self, arrays: ModelArrays) -> None:
         super().__init__()
         self.name = arrays.name
         self.faces = arrays.faces
@@ -86,7 +86,7 @@ class BodyModel(nn.Module):
             'blazepose_regressor': landmark_sets.blazepose_regressor(arrays),
         }
         for name, value in buffers.items():
-            tensor = None if value is None else torch.tensor(value, dtype=dtype)
+            tensor = None if value is None else torch.tensor(value, dtype=torch.float32)
             self.register_buffer(name, tensor, persistent=False)
         self.register_buffer('parent_index', torch.tensor(PARENTS), persistent=False)
         self.register_buffer('hops', ancestor_hops(PARENTS), persistent=False)
@@ -176,7 +176,7 @@ class BodyModel(nn.Module):
         like = self.v_template
         tensors = (
             torch.as_tensor(np.asarray(value), dtype=like.dtype, device=like.device)
-            for value in (np.reshape(pose, (len(pose), -1, 3)), shape, translation)
+            for value in (np.reshape(pose, (len(pose), NUM_JOINTS, 3)), shape, translation)
         )
         output = self(*tensors)
         return output.vertices.float().cpu().numpy(), output.joints.float().cpu().numpy()

@@ -1,8 +1,8 @@
 """Strict reading of SMPL-format files: ``.npz``, and the official ``.pkl`` without chumpy.
 
 A pickle can run any code that it names, so only the array classes that the official files use are
-let through. The official files hold some arrays as chumpy expressions; the two kinds that occur
-are evaluated here.
+let through; those of chumpy and scipy are replaced by stand-ins that only hold their state. Of
+chumpy's expressions, the two kinds that occur in official files are evaluated.
 """
 
 from __future__ import annotations
@@ -153,11 +153,11 @@ class _SparseMatrix:
         shape = self.state.get('_shape', self.state.get('shape'))
         dense = np.zeros(shape)
         if 'indptr' in self.state:
-            counts = np.diff(self.state['indptr'])
-            columns = np.repeat(np.arange(shape[1]), counts)
-            np.add.at(dense, (self.state['indices'], columns), self.state['data'])
+            columns = np.repeat(np.arange(shape[1]), np.diff(self.state['indptr']))
+            cells = (self.state['indices'], columns)
         else:
-            np.add.at(dense, (self.state['row'], self.state['col']), self.state['data'])
+            cells = (self.state['row'], self.state['col'])
+        np.add.at(dense, cells, self.state['data'])
         return dense.astype(dtype) if dtype is not None else dense
 
 
@@ -168,9 +168,10 @@ class _ArrayUnpickler(pickle.Unpickler):
         super().__init__(file, encoding='latin1')
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) in (('chumpy.ch', 'Ch'), ('chumpy.reordering', 'Select')):
+        package = module.partition('.')[0]
+        if package == 'chumpy':
             return _ChumpyNode
-        if module.startswith('scipy.sparse') and name in ('csc_matrix', 'coo_matrix'):
+        if package == 'scipy' and name in ('csc_matrix', 'coo_matrix'):
             return _SparseMatrix
         if (module, name) in _ALLOWED_CLASSES:
             return super().find_class(module, name)

@@ -33,6 +33,15 @@ NUM_POSES = 200
 SEED = 20
 # SMPL's own mean pelvis: its origin lies at chest height.
 PELVIS = np.array([0.0, -0.2233, 0.0282])
+BONES = {
+    'thigh': ('left_hip', 'left_knee'),
+    'shank': ('left_knee', 'left_ankle'),
+    'hips': ('left_hip', 'right_hip'),
+    'shoulders': ('left_shoulder', 'right_shoulder'),
+    'upper arm': ('left_shoulder', 'left_elbow'),
+    'forearm': ('left_elbow', 'left_wrist'),
+    'trunk': ('pelvis', 'neck'),
+}
 
 
 def main() -> None:
@@ -50,8 +59,8 @@ def main() -> None:
     mean = vertices.mean(0)
     kept, faces = simplify(mean, source.faces)
     adult = people.ages >= ADULT_AGES[0]
-    template, components = shape_space(vertices[:, kept], points, adult)
-    print_figures(people, vertices, joints)
+    template, components, shape = shape_space(vertices[:, kept], points, adult)
+    print_figures(people, shape, joints)
     arrays = assemble(template, components, weights[kept], faces)
     arrays |= surface_points(source, people, mean, kept)
     write_npz(output, arrays)
@@ -77,31 +86,31 @@ def simplify(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.nd
 
 def shape_space(
     vertices: np.ndarray, points: np.ndarray, adult: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Fit the shape space of vertices and points together, about the mean adult.
 
     Returns:
-        Mean adult (V + points, 3) and components (10, V + points, 3), metres per standard
-        deviation; the first makes people taller, the others rounder.
+        Mean adult (V + points, 3), components (10, V + points, 3) in metres per standard
+        deviation, and each person's shape (N, 10). The first component makes people taller, the
+        others rounder.
     """
     stacked = np.concatenate([vertices, points], axis=1)
     mean = stacked[adult].mean(0)
     centred = (stacked - mean).reshape(len(stacked), -1)
     # The Gram matrix is people x people, much smaller than coordinates x coordinates.
     values, vectors = np.linalg.eigh(centred @ centred.T / len(centred))
-    vectors = vectors[:, ::-1][:, :NUM_SHAPE]
-    components = (vectors.T @ centred / np.sqrt(len(centred))).reshape(NUM_SHAPE, -1, 3)
-    rest = centred - np.sqrt(len(centred)) * vectors @ components.reshape(NUM_SHAPE, -1)
+    shape = np.sqrt(len(centred)) * vectors[:, ::-1][:, :NUM_SHAPE]
+    components = (shape.T @ centred / len(centred)).reshape(NUM_SHAPE, -1, 3)
+    surface, moved = mean[: vertices.shape[1]], components[:, : vertices.shape[1]]
+    taller = moved[0, surface[:, 1].argmax(), 1] - moved[0, surface[:, 1].argmin(), 1]
+    outwards = surface[:, [0, 2]] - surface[:, [0, 2]].mean(0)
+    trunk = np.abs(surface[:, 0]) < 0.2
+    rounder = (moved[:, :, [0, 2]] * outwards)[:, trunk].sum((1, 2))
+    signs = np.sign([taller, *rounder[1:]])
+    shape, components = shape * signs, components * signs[:, None, None]
+    rest = centred - shape @ components.reshape(NUM_SHAPE, -1)
     print_space(values, rest.reshape(*stacked.shape)[:, : vertices.shape[1]])
-    surface = mean[: vertices.shape[1]]
-    for index, component in enumerate(components):
-        moved = component[: vertices.shape[1]]
-        height = moved[surface[:, 1].argmax(), 1] - moved[surface[:, 1].argmin(), 1]
-        radial = surface[:, [0, 2]] - surface[:, [0, 2]].mean(0)
-        torso = np.abs(surface[:, 0]) < 0.2
-        rounder = (moved[:, [0, 2]] * radial)[torso].sum()
-        components[index] *= np.sign(height if index == 0 else rounder)
-    return mean, components
+    return mean, components, shape
 
 
 def print_space(values: np.ndarray, rest: np.ndarray) -> None:
@@ -188,27 +197,24 @@ def surface_points(
     return {'surface_names': np.array(names), 'surface_vertices': np.array(nearest, np.int32)}
 
 
-def print_figures(people: AnnyPeople, vertices: np.ndarray, joints: np.ndarray) -> None:
-    """Print what docs/body.md quotes."""
-    heights = np.ptp(vertices[:, :, 1], axis=1)
+def print_figures(people: AnnyPeople, shape: np.ndarray, joints: np.ndarray) -> None:
+    """Print what docs/body.md and tests/test_default_body.py quote of Anny's own people."""
+    heights = np.ptp(people.vertices[:, :, 1], axis=1)
     adult = people.ages >= ADULT_AGES[0]
     for name, group in (
         ('men', adult & (people.genders <= 0.5)),
         ('women', adult & (people.genders > 0.5)),
-        ('children', ~adult),
+        ('children', (people.ages >= 5) & (people.ages < 9)),
     ):
         low, median, high = np.percentile(heights[group], (5, 50, 95))
         print(f'{name}: height {low:.3f} {median:.3f} {high:.3f} (5, 50, 95 %)')
-    for name, (a, b) in {
-        'thigh': ('left_hip', 'left_knee'),
-        'shank': ('left_knee', 'left_ankle'),
-        'upper arm': ('left_shoulder', 'left_elbow'),
-        'forearm': ('left_elbow', 'left_wrist'),
-        'hips': ('left_hip', 'right_hip'),
-        'shoulders': ('left_shoulder', 'right_shoulder'),
-    }.items():
-        length = np.linalg.norm(joints[:, JOINT_INDEX[a]] - joints[:, JOINT_INDEX[b]], axis=1)
-        print(f'{name}: median of adults {np.median(length[adult]):.3f}')
+        print(f'  mean height {heights[group].mean():.3f}, shape {shape[group].mean(0).round(3)}')
+        for bone, (start, end) in BONES.items():
+            ends = joints[group][:, [JOINT_INDEX[start], JOINT_INDEX[end]]]
+            length = np.linalg.norm(ends[:, 0] - ends[:, 1], axis=1).mean()
+            print(f'  {bone} {length:.3f}', end='')
+        print()
+    print(f'shape of adults: deviation {shape[adult].std(0).round(2)}')
 
 
 def write_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:
@@ -216,7 +222,7 @@ def write_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:
     with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name, array in arrays.items():
             buffer = io.BytesIO()
-            np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
+            np.lib.format.write_array(buffer, np.asarray(array, order='C'), allow_pickle=False)
             archive.writestr(
                 zipfile.ZipInfo(f'{name}.npy'), buffer.getvalue(), zipfile.ZIP_DEFLATED
             )

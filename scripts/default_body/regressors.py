@@ -8,7 +8,7 @@ import torch
 from metrichmsr_ros.body.joints import PARENTS
 from metrichmsr_ros.body.skinning import ancestor_hops, forward_kinematics, rotation_matrices, skin
 
-SUPPORT = 160
+SUPPORT = 300
 _RIDGE = 1e-3
 
 
