@@ -18,13 +18,14 @@ from metrichmsr_ros.structures import People, Scene, TrackState
 OPACITY = 0.75
 AMBIENT = 0.35
 UNKNOWN_DEPTH = (40, 40, 40)
-GOLDEN_RATIO = 0.618034
 
 
 def id_color(name: str) -> tuple[int, int, int]:
     """Return the colour of a track id, RGB 0..255: always the same, and bright."""
-    hue = zlib.crc32(name.encode()) * GOLDEN_RATIO % 1.0
-    return tuple(round(255 * channel) for channel in colorsys.hsv_to_rgb(hue, 0.65, 1.0))
+    number = zlib.crc32(name.encode())
+    hue, strength = number % 360 / 360, 0.4 + 0.4 * (number // 360 % 3) / 2
+    red, green, blue = colorsys.hsv_to_rgb(hue, strength, 1.0)
+    return round(255 * red), round(255 * green), round(255 * blue)
 
 
 def draw_scene(scene: Scene) -> np.ndarray:

@@ -238,7 +238,7 @@ def test_two_readings_of_one_person_are_one():
     follow(tracker, lambda t: [[0, 0, 4]], 0.3)
     double = make_people([[0.02, 0, 4.2], [0, 0, 4.0], [1.5, 0, 4]], scores=[0.99, 0.6, 0.9])
     out = tracker.update(double, int(0.35e9), CAMERA)
-    assert out.measured == (1, 2)
+    assert out.measured == (0, 2)
     assert out.people.states == (TrackState.TRACKED, TrackState.NEW)
 
 
@@ -296,3 +296,17 @@ def test_measurement_noise_is_largest_along_the_ray():
     np.testing.assert_allclose(
         noise[1], np.diag([0.01 + 0.04**2, 0.01 + 0.04**2, 0.01 + 0.1**2]), rtol=1e-9
     )
+
+
+def test_somebody_hidden_does_not_take_the_place_of_who_is_seen():
+    tracker = Tracker()
+    # The one who stays has been seen for longer, and is hidden when the other walks past.
+    follow(tracker, lambda t: [[0, 0, 4]], 1.0)
+    ids, _ = follow(
+        tracker,
+        lambda t: [[0, 0, 4], [-1 + t, 0, 3.6]],
+        1.5,
+        hidden=lambda i, t: i == 0 and t > 0.7,
+        start=int(1.05e9),
+    )
+    assert len(set(ids[1])) == 1

@@ -30,7 +30,9 @@ GATE = 16.27  # χ² with three degrees of freedom, 99.9 %
 # image or two is commoner than a stranger in exactly the same place.
 WIDE_GATE = 6 * GATE
 WIDE_GATE_IOU = 0.6
-IOU_WEIGHT = 10.0  # in units of squared Mahalanobis distance
+# In units of squared Mahalanobis distance.
+IOU_WEIGHT = 10.0
+MISS_COST = GATE + 1.5 * IOU_WEIGHT
 DUPLICATE_IOU = 0.5
 DUPLICATE_ACROSS = 0.25  # m between the pelvises of two people, across the ray
 DUPLICATE_DEPTH = 0.15  # of the distance, along the ray
@@ -105,27 +107,24 @@ class Tracker:
             The measured people, unchanged but for id, state and velocity, then the predicted ones.
         """
         self._move_to(stamp)
+        kept = _without_duplicates(people)
+        people = people.select(kept)
         pelvis = people.pelvis.astype(np.float64)
         noise = measurement_noise(pelvis, people.pelvis_covariance)
-        owner = self._assign(people, pelvis, noise, camera)
-        kept = _without_duplicates(people, pelvis, [t and t.hits for t in owner])
         seen = []
-        for i in kept:
-            track = owner[i]
-            row = people.select([i])
+        for i, track in enumerate(self._assign(people, pelvis, noise, camera)):
             if track is None:
-                track = _Track(
-                    next(self._ids), PelvisFilter(pelvis[i], noise[i]), row, stamp, stamp
-                )
+                kalman = PelvisFilter(pelvis[i], noise[i])
+                track = _Track(next(self._ids), kalman, people.select([i]), stamp, stamp)
                 self._tracks.append(track)
             else:
                 track.filter.update(pelvis[i], noise[i])
-                track.last, track.last_seen, track.hits = row, stamp, track.hits + 1
+                track.last, track.last_seen = people.select([i]), stamp
+                track.hits += 1
             seen.append(track)
         self._tracks = [t for t in self._tracks if _lives(t, stamp)]
         predicted = [_predicted(t, camera) for t in self._tracks if t.last_seen < stamp]
-        labelled = _labelled(people.select(kept), seen, stamp)
-        return Tracked(labelled.concatenate(*predicted), tuple(kept))
+        return Tracked(_labelled(people, seen, stamp).concatenate(*predicted), tuple(kept))
 
     def _move_to(self, stamp: int) -> None:
         """Predict every track to ``stamp``."""
@@ -154,12 +153,15 @@ class Tracker:
         solved = np.linalg.solve(spread, offset[..., None])[..., 0]
         distance = np.sum(offset * solved, axis=2)
         near = distance < np.where(iou > WIDE_GATE_IOU, WIDE_GATE, GATE)
-        # With the log determinant this is a likelihood: one whom nobody has seen for long does not
-        # take a measurement from one who was there a moment ago.
-        cost = distance + np.linalg.slogdet(spread)[1] + IOU_WEIGHT * (1.0 - iou)
+        # With the growth of the covariance this is a likelihood: one who was last seen long ago
+        # does not take a measurement from one who was there a moment ago.
+        growth = np.linalg.slogdet(spread)[1] - np.linalg.slogdet(noise)[1]
+        cost = np.minimum(distance, GATE) + growth + IOU_WEIGHT * (1.0 - iou)
         cost = np.where(near, cost, 1e6)
+        # One column more per track: to miss somebody is better than two bad matches.
+        cost = np.hstack([cost, np.full((len(cost), len(cost)), MISS_COST)])
         for row, column in zip(*linear_sum_assignment(cost), strict=True):
-            if near[row, column]:
+            if column < len(people):
                 owner[column] = self._tracks[row]
         return owner
 
@@ -182,17 +184,14 @@ def _moved_box(track: _Track, camera: Camera) -> np.ndarray:
     return ((corners - before_px) * (before[2] / now[2]) + now_px).reshape(4)
 
 
-def _without_duplicates(people: People, pelvis: np.ndarray, hits: list[int | None]) -> list[int]:
-    """Return the indices of people that are not a second reading of somebody else.
-
-    Of two readings stays the one with the longer track, then the surer one.
-    """
-    order = sorted(range(len(people)), key=lambda i: (-(hits[i] or 0), -people.scores[i]))
+def _without_duplicates(people: People) -> list[int]:
+    """Return the indices of people that are not a less sure reading of somebody else."""
+    pelvis = people.pelvis.astype(np.float64)
     iou = box_iou(people.boxes, people.boxes)
     kept: list[int] = []
-    for i in order:
+    for i in np.argsort(-people.scores, kind='stable'):
         if not any(iou[i, j] > DUPLICATE_IOU and _same_place(pelvis[i], pelvis[j]) for j in kept):
-            kept.append(i)
+            kept.append(int(i))
     return sorted(kept)
 
 
