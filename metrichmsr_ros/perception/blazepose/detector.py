@@ -28,7 +28,7 @@ class BlazePoseDetector:
         assets: AssetPaths | None = None,
         *,
         budget_ms: float | None = 10.0,
-        min_score: float = 0.5,
+        min_score: float = 0.4,
         num_threads: int = 1,
     ) -> None:
         """Load the network.
