@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import warp as wp
 
 from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.geometry.mesh_depth import MeshRaycaster
@@ -191,6 +192,18 @@ def test_results_outlive_the_next_cast(caster):
     kept = first.depth_z.copy()
     caster.cast(sphere((0, 0, 1), 0.3), camera)
     np.testing.assert_array_equal(first.depth_z, kept)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not wp.is_cuda_available(), reason='no NVIDIA GPU')
+def test_gpu_equals_cpu(caster):
+    people = np.concatenate([sphere((0.15, 0, 1.5), 0.4), sphere((-0.1, 0, 2.5), 0.4)])
+    for camera in CAMERAS.values():
+        cpu = caster.cast(people, camera)
+        gpu = MeshRaycaster(FACES, device='cuda:0').cast(people, camera)
+        same = np.isclose(gpu.depth_z, cpu.depth_z, rtol=1e-4, equal_nan=True)
+        assert (~same).sum() <= 3
+        assert (gpu.person != cpu.person).sum() <= 3
 
 
 def test_follows_a_change_of_camera(caster):

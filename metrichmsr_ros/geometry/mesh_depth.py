@@ -83,18 +83,14 @@ class MeshRaycaster:
             ValueError: Wrong shape, or a vertex that is not finite.
         """
         vertices = self._check(vertices)
+        windows = None if boxes is None else _whole_pixels(boxes, camera)
         first = np.arange(len(vertices), dtype=np.int32) * vertices.shape[1]
         corners = (self._faces + first[:, None, None]).reshape(-1, 3)
         points = vertices.reshape(-1, 3)
-        windows = None if boxes is None else _whole_pixels(boxes, camera)
         face_boxes = _face_boxes(points, corners, camera)
-        if windows is not None:
-            _clip_to_union(face_boxes, windows)
-        x_start, y_start, x_end, y_end = face_boxes.T
-        kept = np.flatnonzero((x_start < x_end) & (y_start < y_end))
-        keys = wp.full(
-            (camera.height, camera.width), _NOTHING, dtype=wp.int64, device=self._device
-        )
+        kept = _reaching(face_boxes, windows)
+        size = (camera.height, camera.width)
+        keys = wp.full(size, _NOTHING, dtype=wp.int64, device=self._device)
         if len(kept):
             wp.launch(
                 _cast_rays,
@@ -198,13 +194,15 @@ def _whole_pixels(boxes: np.ndarray, camera: Camera) -> np.ndarray:
     return np.concatenate((start, end), 1).astype(np.int32)
 
 
-def _clip_to_union(face_boxes: np.ndarray, windows: np.ndarray) -> None:
-    """Cut boxes, in place, to the rectangle about all windows."""
-    if not len(windows):
-        face_boxes[:, 2:] = face_boxes[:, :2]
-        return
-    np.maximum(face_boxes[:, :2], windows[:, :2].min(0), out=face_boxes[:, :2])
-    np.minimum(face_boxes[:, 2:], windows[:, 2:].max(0), out=face_boxes[:, 2:])
+def _reaching(face_boxes: np.ndarray, windows: np.ndarray | None) -> np.ndarray:
+    """Return the indices of the boxes with pixels, cut, in place, to the windows' common box."""
+    if windows is not None:
+        low = windows[:, :2].min(0, initial=np.iinfo(np.int32).max)
+        high = windows[:, 2:].max(0, initial=0)
+        np.maximum(face_boxes[:, :2], low, out=face_boxes[:, :2])
+        np.minimum(face_boxes[:, 2:], high, out=face_boxes[:, 2:])
+    x_start, y_start, x_end, y_end = face_boxes.T
+    return np.flatnonzero((x_start < x_end) & (y_start < y_end))
 
 
 def _unpack(keys: np.ndarray, windows: np.ndarray | None) -> MeshDepth:
@@ -226,8 +224,7 @@ def _cast_rays(
     num_vertices: int,
     keys: wp.array2d(dtype=wp.int64),
 ):
-    face = wp.tid()
-    corner = corners[face]
+    corner = corners[wp.tid()]
     a = points[corner[0]]
     b = points[corner[1]]
     c = points[corner[2]]
@@ -243,9 +240,9 @@ def _cast_rays(
     # Seen edge-on the plane's depth is ill-defined; it is never outside that of the corners.
     nearest = wp.min(a[2], wp.min(b[2], c[2]))
     farthest = wp.max(a[2], wp.max(b[2], c[2]))
-    owner = wp.int64(corner[0] // num_vertices)
     facing = wp.sign(offset)
-    box = boxes[face]
+    owner = wp.int64(corner[0] // num_vertices)
+    box = boxes[wp.tid()]
     for row in range(box[1], box[3]):
         for column in range(box[0], box[2]):
             ray = rays[row, column]
