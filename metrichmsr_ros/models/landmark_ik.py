@@ -6,7 +6,8 @@
 2. Their directions give the joint rotations (``landmark_rotations.py``).
 3. The shape is the mean adult: landmarks are too small by a tenth, so they do not tell the height.
 4. The body stands where its points lie best on the distortion-aware rays of the image landmarks
-   (``ray_translation.py``).
+   (``ray_translation.py``), after a small turn as a whole that brings them nearer to those rays
+   (``ray_placement.py``).
 """
 
 from __future__ import annotations
@@ -17,9 +18,16 @@ import torch
 from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.models.landmark_rotations import LandmarkRotations
-from metrichmsr_ros.models.ray_translation import translation_from_rays
-from metrichmsr_ros.models.turns import apply, smallest_turn, unit
-from metrichmsr_ros.structures import Frame, Landmarks, NUM_SHAPE, People, TrackState
+from metrichmsr_ros.models.ray_placement import place_on_rays
+from metrichmsr_ros.models.turns import apply, inverse, matrix, rotvec, smallest_turn, unit
+from metrichmsr_ros.structures import (
+    Frame,
+    Landmarks,
+    NUM_LANDMARKS,
+    NUM_SHAPE,
+    People,
+    TrackState,
+)
 
 NAME = 'landmark_ik'
 
@@ -27,6 +35,13 @@ NAME = 'landmark_ik'
 MIN_VISIBILITY = 0.1
 # Adults' heights vary by 5.5 % about their mean, and with them the distance at one image size.
 HEIGHT_SIGMA = 0.055
+# The landmarks of one part of the body are wrong together: on average three are worth one.
+_LANDMARKS_PER_ERROR = 3.0
+# A fitted pose has its pelvis elsewhere in the body than the person, about each axis, metres.
+_POSE_SIGMA = 0.04
+# Landmarks of the face, a hand or a foot say the same thing several times.
+_SHARE = np.ones(NUM_LANDMARKS)
+_SHARE[:11], _SHARE[17:23], _SHARE[29:] = 0.25, 0.33, 0.5
 
 
 class LandmarkIK:
@@ -53,7 +68,7 @@ class LandmarkIK:
 
         Returns:
             As many people, in the same order, not tracked yet. ``pelvis_covariance`` holds the
-            residuals of the fit and the unknown height, which is most of it.
+            unknown height, which is most of it, and the errors of landmarks and pose.
         """
         count = len(landmarks)
         if not count:
@@ -61,14 +76,17 @@ class LandmarkIK:
         world = world_in_camera_axes(frame.camera, landmarks)
         pose = self._rotations.fit(world, landmarks.visibility >= MIN_VISIBILITY)
         shape = np.zeros((count, NUM_SHAPE), np.float32)
-        vertices, joints = self.body.pose_numpy(pose, shape, np.zeros((count, 3), np.float32))
-        fit = translation_from_rays(
+        # Posed once, with the pelvis at the origin; turning and placing it is a rigid motion.
+        at_origin = np.tile(-self._pelvis, (count, 1))
+        vertices, joints = self.body.pose_numpy(pose, shape, at_origin)
+        placed = place_on_rays(
             self._points(vertices),
             frame.camera.unproject(landmarks.image[..., :2].astype(np.float64)),
-            landmarks.visibility * landmarks.presence,
+            landmarks.visibility * landmarks.presence * _SHARE,
         )
-        shift = fit.translation[:, None].astype(np.float32)
-        vertices, joints = vertices + shift, joints + shift
+        pose[:, 0] = rotvec(placed.R @ matrix(pose[:, 0]))
+        R, pelvis = inverse(placed.R).astype(np.float32), placed.translation.astype(np.float32)
+        vertices, joints = vertices @ R + pelvis[:, None], joints @ R + pelvis[:, None]
         return People(
             ids=('',) * count,
             states=(TrackState.NEW,) * count,
@@ -76,10 +94,10 @@ class LandmarkIK:
             boxes=_mesh_boxes(frame.camera, vertices, landmarks.boxes),
             pose=pose.astype(np.float32),
             shape=shape,
-            translation=fit.translation.astype(np.float32),
+            translation=pelvis - self._pelvis,
             vertices=vertices,
             joints=joints,
-            pelvis_covariance=_pelvis_covariance(joints[:, 0], fit.covariance),
+            pelvis_covariance=_pelvis_covariance(pelvis, placed.covariance),
             heights=np.full(count, self._height, np.float32),
             velocities=np.full((count, 3), np.nan, np.float32),
             body_model=self.body.name,
@@ -109,7 +127,8 @@ def world_in_camera_axes(camera: Camera, landmarks: Landmarks) -> np.ndarray:
 
 def _pelvis_covariance(pelvis: np.ndarray, fitted: np.ndarray) -> np.ndarray:
     along = pelvis[:, :, None] * pelvis[:, None, :]
-    return (fitted + HEIGHT_SIGMA**2 * along).astype(np.float32)
+    covariance = _LANDMARKS_PER_ERROR * fitted + HEIGHT_SIGMA**2 * along
+    return (covariance + _POSE_SIGMA**2 * np.eye(3)).astype(np.float32)
 
 
 def _mesh_boxes(camera: Camera, vertices: np.ndarray, otherwise: np.ndarray) -> np.ndarray:

@@ -2,9 +2,9 @@
 
 The rest pose's landmarks are turned, bone by bone from the pelvis outwards, onto the observed
 ones. Only directions are used, so the scale of the landmarks does not matter. A hinge (elbow,
-knee) that is bent gives its parent's twist; a straight one leaves the smallest turn. Landmarks that
-are not to be trusted leave their bone relaxed: arms hanging, legs, feet, hands and head in line
-with their parent.
+knee) that is bent gives its parent's twist; a straight one leaves the smallest turn. Landmarks
+that are not to be trusted leave their bone relaxed: arms hanging, legs, feet, hands and head in
+line with their parent.
 
 Letters: N people, S = 2 sides (left, right); ``R_…`` turn rest axes into camera axes.
 """
@@ -16,6 +16,7 @@ import numpy as np
 from metrichmsr_ros.body.joints import JOINT_INDEX, JOINT_NAMES, PARENTS
 from metrichmsr_ros.models.turns import (
     apply,
+    cross,
     frame,
     inverse,
     limited,
@@ -121,7 +122,7 @@ class LandmarkRotations:
         lower, lower_known = _bone(points, trusted, _ELBOW, _WRIST)
         upper = np.where(upper_known[..., None], upper, apply(R_chest, unit(_HANGING)))
         R_swing = smallest_turn(apply(R_chest, self._upper_arm), upper) @ R_chest
-        bend = np.cross(upper, lower)
+        bend = cross(upper, lower)
         sure = _hinge_weight(upper, lower) * (upper_known & lower_known)
         axis = _blend(apply(R_swing, _ELBOW_AXIS), bend, sure)
         R_shoulder = frame(upper, axis) @ inverse(frame(self._upper_arm, _ELBOW_AXIS))
@@ -149,10 +150,12 @@ class LandmarkRotations:
         foot_known = foot_known & shank_known
         thigh = np.where(thigh_known[..., None], thigh, apply(R_pelvis, self._thigh))
         R_swing = smallest_turn(apply(R_pelvis, self._thigh), thigh) @ R_pelvis
-        bend, toes = np.cross(thigh, shank), np.cross(foot, shank)
         # A straight leg shows its twist by the foot.
-        axis = _blend(apply(R_swing, _KNEE_AXIS), toes, _hinge_weight(foot, shank) * foot_known)
-        axis = _blend(axis, bend, _hinge_weight(thigh, shank) * (thigh_known & shank_known))
+        R_foot = frame(shank, foot) @ inverse(frame(self._shank, self._foot))
+        sure = _hinge_weight(foot, shank) * foot_known
+        axis = _blend(apply(R_swing, _KNEE_AXIS), apply(R_foot, _KNEE_AXIS), sure)
+        sure = _hinge_weight(thigh, shank) * (thigh_known & shank_known)
+        axis = _blend(axis, cross(thigh, shank), sure)
         R_hip = frame(thigh, axis) @ inverse(frame(self._thigh, _KNEE_AXIS))
         straight = apply(R_hip, self._shank)
         R_knee = smallest_turn(straight, np.where(shank_known[..., None], shank, straight)) @ R_hip

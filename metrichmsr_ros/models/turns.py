@@ -8,6 +8,16 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+# v @ _CROSS are the entries of the matrix of v × .
+_CROSS = np.array(
+    [
+        [0, 0, 0, 0, 0, -1, 0, 1, 0],
+        [0, 0, 1, 0, 0, 0, -1, 0, 0],
+        [0, -1, 0, 1, 0, 0, 0, 0, 0],
+    ],
+    np.float64,
+)
+
 
 def unit(vectors: np.ndarray) -> np.ndarray:
     """Return the directions of ``vectors``; a zero vector stays zero."""
@@ -31,10 +41,10 @@ def frame(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """
     x, second = np.broadcast_arrays(unit(first), second)
     across = second - (second * x).sum(axis=-1, keepdims=True) * x
-    spare = np.cross(x, np.eye(3)[np.abs(x).argmin(axis=-1)])
+    spare = cross(x, np.eye(3)[np.abs(x).argmin(axis=-1)])
     lost = np.linalg.norm(across, axis=-1, keepdims=True) < 1e-9
     y = unit(np.where(lost, spare, across))
-    return np.stack([x, y, np.cross(x, y)], axis=-1)
+    return np.stack([x, y, cross(x, y)], axis=-1)
 
 
 def smallest_turn(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -49,11 +59,14 @@ def smallest_turn(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """
     a, b = np.broadcast_arrays(a, b)
     cosine = (a * b).sum(axis=-1)[..., None, None]
-    K = _cross_matrix(np.cross(a, b))
+    K = cross_matrix(cross(a, b))
     turned = np.eye(3) + K + K @ K / np.maximum(1.0 + cosine, 1e-9)
-    across = frame(a, a)[..., 1]
-    flipped = 2.0 * across[..., :, None] * across[..., None, :] - np.eye(3)
-    return np.where(cosine < -1.0 + 1e-7, flipped, turned)
+    opposite = cosine < -1.0 + 1e-7
+    if opposite.any():
+        across = frame(a, a)[..., 1]
+        flipped = 2.0 * across[..., :, None] * across[..., None, :] - np.eye(3)
+        turned = np.where(opposite, flipped, turned)
+    return turned
 
 
 def matrix(rotvecs: np.ndarray) -> np.ndarray:
@@ -90,8 +103,11 @@ def swing_twist(R: np.ndarray, axes: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return rotvec(R @ inverse(matrix(angle[..., None] * axes))), angle
 
 
-def _cross_matrix(v: np.ndarray) -> np.ndarray:
-    x, y, z = np.moveaxis(v, -1, 0)
-    zero = np.zeros_like(x)
-    rows = ((zero, -z, y), (z, zero, -x), (-y, x, zero))
-    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
+def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return ``a × b``; several times faster than ``np.cross`` on few vectors."""
+    return apply(cross_matrix(a), b)
+
+
+def cross_matrix(v: np.ndarray) -> np.ndarray:
+    """Return the matrices K with ``K @ w = v × w``, (..., 3, 3)."""
+    return (v @ _CROSS).reshape(*v.shape, 3)
