@@ -15,6 +15,7 @@ import torch
 from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.data.synthetic import wardrobe
 from metrichmsr_ros.data.synthetic.motion import Build, Ellipse, Motion, stand, walk
+from metrichmsr_ros.data.synthetic.outfits import Outfit, OUTFITS
 from metrichmsr_ros.data.synthetic.render import TEXELS
 
 MAX_PEOPLE = 3
@@ -54,7 +55,7 @@ def cast_actors(body: BodyModel, *, people: int, frames: int, seed: int) -> list
     if not 1 <= people <= MAX_PEOPLE:
         raise ValueError(f'people={people} must be 1 to {MAX_PEOPLE}')
     rng = np.random.default_rng(seed)
-    outfits = rng.permutation(len(wardrobe.OUTFITS))
+    outfits = rng.permutation(len(OUTFITS))
     letters = rng.choice(list(string.ascii_lowercase), (MAX_PEOPLE, 5))
     actors = []
     for number in range(MAX_PEOPLE):
@@ -63,7 +64,7 @@ def cast_actors(body: BodyModel, *, people: int, frames: int, seed: int) -> list
         shape[0] = rng.uniform(0.1, 1.0)
         style = rng.uniform(0.85, 1.15, 4)
         start, clockwise = rng.uniform(), bool(rng.integers(2))
-        outfit = wardrobe.OUTFITS[outfits[number]]
+        outfit = OUTFITS[outfits[number]]
         if number < people:
             ways = _ways(start, clockwise)
             actors.append(
@@ -79,27 +80,23 @@ def surface(body: BodyModel, actor: Actor) -> tuple[np.ndarray, np.ndarray]:
 
 
 def to_camera(
-    pose: np.ndarray,
-    pelvis: np.ndarray,
-    rest_pelvis: np.ndarray,
-    R: np.ndarray,
-    origin: np.ndarray,
+    motion: Motion, rest_pelvis: np.ndarray, R: np.ndarray, origin: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Turn a pose (24, 3) at ``pelvis`` (3,) of the world into the camera frame.
+    """Turn a motion of the world into the camera frame.
 
     Args:
-        pose: Axis-angle θ in the world.
-        pelvis: Joint 0 in the world, metres.
-        rest_pelvis: Joint 0 of the unposed body, metres.
+        motion: In the world.
+        rest_pelvis: Joint 0 of the unposed body, (3,), metres.
         R: Camera axes in the world, (3, 3).
         origin: Camera centre in the world, (3,), metres.
 
     Returns:
-        θ (24, 3) and SMPL ``transl`` (3,) in the camera frame.
+        θ (T, 24, 3) and SMPL ``transl`` (T, 3) in the camera frame.
     """
-    turned = pose.copy()
-    turned[0] = (Rotation.from_matrix(R.T) * Rotation.from_rotvec(pose[0])).as_rotvec()
-    return turned, (pelvis - origin) @ R - rest_pelvis
+    pose = motion.pose.copy()
+    roots = Rotation.from_matrix(R.T) * Rotation.from_rotvec(pose[:, 0])
+    pose[:, 0] = roots.as_rotvec()
+    return pose, (motion.pelvis - origin) @ R - rest_pelvis
 
 
 def _ways(start: float, clockwise: bool) -> tuple[tuple[Ellipse, int] | None, ...]:
@@ -114,7 +111,7 @@ def _actor(
     shape: np.ndarray,
     way: tuple[Ellipse, int] | None,
     style: np.ndarray,
-    outfit: wardrobe.Outfit,
+    outfit: Outfit,
     name: str,
     frames: int,
 ) -> Actor:

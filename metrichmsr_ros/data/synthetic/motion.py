@@ -167,7 +167,7 @@ def _arms_down(frames: int) -> np.ndarray:
 def _swing_arms(R_local: np.ndarray, swing: np.ndarray, style: np.ndarray) -> None:
     for shoulder, elbow, side in ((16, 18, 1.0), (17, 19, -1.0)):
         # The left arm is back (positive about x) when the left foot strikes, swing = 0.
-        angle = 0.42 * style[0] * side * np.cos(swing - 0.2) + 0.06
+        angle = 0.36 * style[0] * side * np.cos(swing - 0.2) + 0.06
         R_local[:, shoulder] = turn(X, angle) @ R_local[:, shoulder]
         bend = 0.38 * style[1] - 0.22 * style[0] * side * np.cos(swing - 0.5)
         R_local[:, elbow] = turn(Y, -side * bend)

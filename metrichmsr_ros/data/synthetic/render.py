@@ -6,6 +6,8 @@ Letters: N = H·W pixels, S = 4 samples a pixel, P people, V vertices, F faces. 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import cv2
@@ -21,7 +23,8 @@ _SAMPLES = 4
 _OFFSETS = np.array([[-0.125, -0.375], [0.375, -0.125], [-0.375, 0.125], [0.125, 0.375]])
 _ROOM_RAYS = 2  # per sample; neighbours are averaged
 _AMBIENT_REACH = 0.7
-_EXPOSURE = 1.0
+_LONGEST_EDGE = 0.06  # of a dressed body's triangles, metres
+_EXPOSURE = 1.35
 
 wp.config.quiet = True
 
@@ -78,12 +81,12 @@ class Renderer:
         self._rays = _world_rays(camera, R_world_from_camera)
         self._flat_faces = _array(faces.ravel(), wp.int32)
         self._textures = _array(textures, wp.vec3)
-        self._meshes: list[wp.Mesh] = []
+        self._spare: list[list[wp.Mesh]] = []
         self._lights = _array(room.LIGHTS, wp.vec3)
         self._trace_room()
 
     def render(self, vertices: np.ndarray, grounded: np.ndarray, *, frame: int) -> Picture:
-        """Render one frame.
+        """Render one frame; may be called from several threads.
 
         Args:
             vertices: Surfaces of the people's skin in the world, (P, V, 3), metres.
@@ -91,30 +94,31 @@ class Renderer:
             frame: Number of the frame: seed of its noise.
         """
         vertices = vertices + self._stand_off[..., None] * self._vertex_normals(vertices)
-        self._place(vertices)
         height, width = self._camera.height, self._camera.width
         count, people = height * width, len(vertices)
         colour = wp.empty(count, dtype=wp.vec3, device='cpu')
         depth = wp.empty(count, dtype=wp.float32, device='cpu')
         seen = wp.empty((people, count), dtype=wp.int8, device='cpu')
-        meshes = _array([mesh.id for mesh in self._meshes], wp.uint64)
-        bounds = _array(np.stack([vertices.min(1), vertices.max(1)], 1), wp.vec3)
-        number = self._seed + 7919 * frame
-        wp.launch(
-            kernels.shade,
-            dim=count,
-            inputs=[
-                meshes, bounds, _array(self._vertex_normals(vertices), wp.vec3),
-                self._flat_faces, self._textures, TEXELS,
-                wp.vec3(*self._origin), self._directions,
-                _array(self._near_people(vertices), wp.uint8),
-                self._room_t, self._room_lamps, self._room_rest,
-                self._room_shadows(meshes, bounds, grounded, number),
-                self._lights, _array(room.LIGHT_COLOURS, wp.vec3), wp.vec3(*room.AMBIENT), number,
-            ],
-            outputs=[colour, depth, seen],
-            device='cpu',
-        )  # fmt: skip
+        with self._placed(vertices) as placed:
+            meshes = _array([mesh.id for mesh in placed], wp.uint64)
+            bounds = _array(np.stack([vertices.min(1), vertices.max(1)], 1), wp.vec3)
+            number = self._seed + 7919 * frame
+            wp.launch(
+                kernels.shade,
+                dim=count,
+                inputs=[
+                    meshes, bounds, _array(self._vertex_normals(vertices), wp.vec3),
+                    self._flat_faces, self._textures, TEXELS,
+                    wp.vec3(*self._origin), self._directions,
+                    _array(self._near_people(vertices), wp.uint8),
+                    self._room_t, self._room_lamps, self._room_rest,
+                    self._room_shadows(meshes, bounds, grounded, number),
+                    self._lights, _array(room.LIGHT_COLOURS, wp.vec3), wp.vec3(*room.AMBIENT),
+                    number,
+                ],
+                outputs=[colour, depth, seen],
+                device='cpu',
+            )  # fmt: skip
         seen = seen.numpy().reshape(people, height, width)
         depth_z = depth.numpy().reshape(height, width) / self._centre_length
         image = self._develop(colour.numpy().reshape(height, width, 3), frame)
@@ -193,15 +197,19 @@ class Renderer:
             smooth[mask] = np.broadcast_to(mean[:, None], light.shape)[mask]
         return smooth
 
-    def _place(self, vertices: np.ndarray) -> None:
-        if not self._meshes:
-            self._meshes = [
-                wp.Mesh(_array(person, wp.vec3), self._flat_faces) for person in vertices
-            ]
-            return
-        for mesh, person in zip(self._meshes, vertices, strict=True):
-            mesh.points.assign(person.astype(np.float32))
-            mesh.refit()
+    @contextmanager
+    def _placed(self, vertices: np.ndarray) -> Iterator[list[wp.Mesh]]:
+        """Lend meshes of the people at ``vertices``: one set for each thread that renders."""
+        try:
+            meshes = self._spare.pop()
+        except IndexError:
+            meshes = [wp.Mesh(_array(person, wp.vec3), self._flat_faces) for person in vertices]
+        else:
+            for mesh, person in zip(meshes, vertices, strict=True):
+                mesh.points.assign(person.astype(np.float32))
+                mesh.refit()
+        yield meshes
+        self._spare.append(meshes)
 
     def _vertex_normals(self, vertices: np.ndarray) -> np.ndarray:
         corners = vertices[:, self._faces]
@@ -211,19 +219,25 @@ class Renderer:
 
     def _near_people(self, vertices: np.ndarray) -> np.ndarray:
         """Return a flag per pixel (N,): whether its rays may meet somebody."""
-        pixels = self._camera.project((vertices - self._origin) @ self._R)
         near = np.zeros((self._camera.height, self._camera.width), np.uint8)
-        boxes = np.concatenate([np.nanmin(pixels, 1), np.nanmax(pixels, 1)], -1)
-        for x0, y0, x1, y1 in boxes:
-            rows = slice(max(int(y0) - 2, 0), max(int(y1) + 4, 0))
-            near[rows, max(int(x0) - 2, 0) : max(int(x1) + 4, 0)] = 1
+        size = near.shape[::-1]
+        for person in vertices:
+            points = (person - self._origin) @ self._R
+            pixels = np.round(self._camera.project(points))
+            inside = ((pixels >= 0) & (pixels < size)).all(-1)
+            own = np.zeros_like(near)
+            own[tuple(pixels[inside].astype(int).T[::-1])] = 1
+            # Between the vertices of a triangle lie its pixels.
+            reach = int(_LONGEST_EDGE / 2 * self._camera.K[0, 0] / points[:, 2].min()) + 2
+            near |= cv2.dilate(own, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
         return near.ravel()
 
     def _develop(self, linear: np.ndarray, frame: int) -> np.ndarray:
         """Tone curve, lens blur, sensor noise, eight bits."""
         rng = np.random.default_rng((self._seed, frame))
         exposed = linear * _EXPOSURE
-        curve = np.clip(exposed * (1 + exposed / 9) / (1 + exposed), 0, 1)
+        curve = exposed * (2.51 * exposed + 0.06) / (exposed * (2.43 * exposed + 0.75) + 0.16)
+        curve = np.clip(curve, 0, 1)
         blurred = cv2.GaussianBlur(curve, (0, 0), 0.45 * self._camera.width / 640 + 0.05)
         noise = rng.standard_normal(linear.shape, np.float32)
         grey = rng.standard_normal(linear.shape[:2], np.float32)[..., None]

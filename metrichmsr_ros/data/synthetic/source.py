@@ -38,10 +38,9 @@ class SyntheticSource:
         return repeat(self._one_pass, loop=self.loop, rate=self.rate)
 
     def _one_pass(self) -> Iterator[SourceFrame]:
-        loop, camera = self._rendered, self.world.camera
-        for t, (image, depth_z, people) in enumerate(
-            zip(loop.images, loop.depth_z, loop.people, strict=True)
-        ):
+        camera = self.world.camera
+        for t, image in enumerate(self._rendered.images):
+            depth_z, people = self._rendered.depth_z(t), self._rendered.people(t)
             stamp = round(t * 1e9 / self.rate)
             yield SourceFrame(
                 image, camera, stamp, self.frame_id,

@@ -7,29 +7,24 @@ Letters: T frames, P people, H, W image size.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 import hashlib
 import json
-import logging
 import os
 from pathlib import Path
-import tempfile
 
 import numpy as np
 import torch
 
 from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.data.synthetic.cast import Actor, cast_actors, surface, to_camera
-from metrichmsr_ros.data.synthetic.render import Renderer
+from metrichmsr_ros.data.synthetic.loop import depth_counts, Loop, read_loop, write_loop
+from metrichmsr_ros.data.synthetic.render import Picture, Renderer
 from metrichmsr_ros.geometry.camera import Camera
-from metrichmsr_ros.structures import People, TrackState
 
-# Part of the cache's key: raise it when the same configuration would render to something else.
-VERSION = 1
-_DEPTH_UNIT = 2e-4  # metres per count of a cached depth; 16 bits reach 13 m
+_FEET = (7, 8, 10, 11)
 _DISTORTION = (-0.09, 0.05, 0.0006, -0.0004, 0.0)
-
-_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -75,23 +70,6 @@ class WorldConfig:
         return round(self.rate * self.seconds)
 
 
-@dataclass(frozen=True)
-class Loop:
-    """A rendered loop; after its last frame comes its first.
-
-    Attributes:
-        images: RGB, (T, H, W, 3) uint8.
-        depth_z: Along the optical axis, (T, H, W) float32, metres.
-        visible: Share of each person that nothing hides, (T, P), 0..1.
-        people: The truth of each frame, in the camera frame; ``scores`` are ``visible``.
-    """
-
-    images: np.ndarray
-    depth_z: np.ndarray
-    visible: np.ndarray
-    people: tuple[People, ...]
-
-
 class SyntheticWorld:
     """People walking in a room before a camera whose everything is known.
 
@@ -120,28 +98,45 @@ class SyntheticWorld:
 
         Args:
             cached: Use and fill the cache.
-            progress: Called with the share that is done, 0..1.
+            progress: Called with the share that is done, 0..1, while rendering.
         """
-        actors = cast_actors(
-            self._body,
-            people=self.config.people,
-            frames=self.config.num_frames,
-            seed=self.config.seed,
-        )
         path = cache_path(self.config, self._body)
-        arrays = _read(path, self.config) if cached else None
-        if arrays is None:
-            arrays = self._render_arrays(actors, progress)
+        loop = read_loop(path) if cached else None
+        if loop is None:
+            loop = self._render(progress)
             if cached:
-                _write(path, arrays)
-        people = tuple(self._truth(actors, arrays, t) for t in range(self.config.num_frames))
-        depth_z = arrays['depth'].astype(np.float32) * np.float32(_DEPTH_UNIT)
-        return Loop(arrays['images'], depth_z, arrays['visible'], people)
+                write_loop(path, loop)
+        return loop
 
-    def _render_arrays(
-        self, actors: list[Actor], progress: Callable[[float], None] | None
-    ) -> dict[str, np.ndarray]:
-        surfaces, joints = zip(*(surface(self._body, actor) for actor in actors), strict=True)
+    def _render(self, progress: Callable[[float], None] | None) -> Loop:
+        config = self.config
+        actors = cast_actors(
+            self._body, people=config.people, frames=config.num_frames, seed=config.seed
+        )
+        surfaces, joints = (
+            np.stack(parts, 1)
+            for parts in zip(*(surface(self._body, actor) for actor in actors), strict=True)
+        )
+        pictures = self._pictures(actors, surfaces, joints, progress)
+        return Loop(
+            images=np.stack([picture.image for picture in pictures]),
+            depth_counts=np.stack([depth_counts(picture.depth_z) for picture in pictures]),
+            visible=np.stack([picture.visible for picture in pictures]).astype(np.float32),
+            boxes=np.stack([picture.boxes for picture in pictures]),
+            vertices=self._in_camera(surfaces),
+            joints=self._in_camera(joints),
+            ids=np.array([actor.id for actor in actors]),
+            body_model=np.array(self._body.name),
+            **self._parameters(actors),
+        )
+
+    def _pictures(
+        self,
+        actors: list[Actor],
+        surfaces: np.ndarray,
+        joints: np.ndarray,
+        progress: Callable[[float], None] | None,
+    ) -> list[Picture]:
         renderer = Renderer(
             self.camera,
             self.R_world_from_camera,
@@ -151,57 +146,53 @@ class SyntheticWorld:
             stand_off=np.stack([actor.stand_off for actor in actors]),
             seed=self.config.seed,
         )
+
+        def picture_at(t: int) -> Picture:
+            feet = joints[t][:, _FEET].reshape(-1, 3) * [1, 0, 1]
+            return renderer.render(surfaces[t], feet, frame=t)
+
         pictures = []
-        for t in range(self.config.num_frames):
-            feet = np.concatenate([person[t, [7, 8, 10, 11]] for person in joints])
-            skins = np.stack([person[t] for person in surfaces])
-            pictures.append(renderer.render(skins, feet * [1, 0, 1], frame=t))
-            if progress is not None:
-                progress((t + 1) / self.config.num_frames)
-        depth = np.stack([picture.depth_z for picture in pictures])
+        # Warp's kernels run outside the interpreter's lock, so threads share the frames.
+        with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
+            for picture in pool.map(picture_at, range(self.config.num_frames)):
+                pictures.append(picture)
+                if progress is not None:
+                    progress(len(pictures) / self.config.num_frames)
+        return pictures
+
+    def _parameters(self, actors: list[Actor]) -> dict[str, np.ndarray]:
+        """Return SMPL parameters and velocities in the camera frame, named as in ``Loop``."""
+        shape = np.stack([actor.shape for actor in actors]).astype(np.float32)
+        rest = self._body.rest_joints(torch.as_tensor(shape))[:, 0].numpy()
+        pose, translation = zip(
+            *(
+                to_camera(actor.motion, pelvis, self.R_world_from_camera, self.position)
+                for actor, pelvis in zip(actors, rest, strict=True)
+            ),
+            strict=True,
+        )
+        pelvis = np.stack([actor.motion.pelvis for actor in actors], 1)
+        step = (np.roll(pelvis, -1, 0) - np.roll(pelvis, 1, 0)) / 2
         return {
-            'images': np.stack([picture.image for picture in pictures]),
-            'depth': np.round(depth / _DEPTH_UNIT).clip(0, 65535).astype(np.uint16),
-            'visible': np.stack([picture.visible for picture in pictures]),
-            'boxes': np.stack([picture.boxes for picture in pictures]),
-            'vertices': np.stack(surfaces, 1).astype(np.float32),
+            'shape': shape,
+            'heights': np.array([actor.height for actor in actors], np.float32),
+            'pose': np.stack(pose, 1).astype(np.float32),
+            'translation': np.stack(translation, 1).astype(np.float32),
+            'velocities': (step @ self.R_world_from_camera * self.config.rate).astype(np.float32),
         }
 
-    def _truth(self, actors: list[Actor], arrays: dict[str, np.ndarray], t: int) -> People:
-        R, count = self.R_world_from_camera, self.config.num_frames
-        shapes = torch.as_tensor(np.stack([a.shape for a in actors]), dtype=torch.float32)
-        rest = self._body.rest_joints(shapes)[:, 0].numpy()
-        motions = [actor.motion for actor in actors]
-        posed = [
-            to_camera(motion.pose[t], motion.pelvis[t], pelvis, R, self.position)
-            for motion, pelvis in zip(motions, rest, strict=True)
-        ]
-        pose = np.stack([p[0] for p in posed]).astype(np.float32)
-        translation = np.stack([p[1] for p in posed]).astype(np.float32)
-        steps = [m.pelvis[(t + 1) % count] - m.pelvis[t - 1] for m in motions]
-        return People(
-            ids=tuple(actor.id for actor in actors),
-            states=(TrackState.TRACKED,) * len(actors),
-            scores=arrays['visible'][t].astype(np.float32),
-            boxes=arrays['boxes'][t],
-            pose=pose,
-            shape=shapes.numpy(),
-            translation=translation,
-            vertices=((arrays['vertices'][t] - self.position) @ R).astype(np.float32),
-            joints=self._body.pose_numpy(pose, shapes.numpy(), translation)[1],
-            pelvis_covariance=np.zeros((len(actors), 3, 3), np.float32),
-            heights=np.array([actor.height for actor in actors], np.float32),
-            velocities=(np.stack(steps) @ R * self.config.rate / 2).astype(np.float32),
-            body_model=self._body.name,
-        )
+    def _in_camera(self, points: np.ndarray) -> np.ndarray:
+        return ((points - self.position) @ self.R_world_from_camera).astype(np.float32)
 
 
 def cache_path(config: WorldConfig, body: BodyModel) -> Path:
     """Return the file that keeps the loop of ``config`` with people of ``body``."""
-    key = json.dumps([VERSION, asdict(config)], sort_keys=True).encode()
-    digest = hashlib.sha256(key + body.v_template.numpy().tobytes()).hexdigest()[:20]
+    digest = hashlib.sha256(json.dumps(asdict(config), sort_keys=True).encode())
+    digest.update(body.v_template.numpy().tobytes())
+    for source in sorted(Path(__file__).parent.glob('*.py')):
+        digest.update(source.read_bytes())  # a changed renderer renders again
     home = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
-    return Path(home) / 'metrichmsr_ros' / 'synthetic' / f'{digest}.npz'
+    return Path(home) / 'metrichmsr_ros' / 'synthetic' / f'{digest.hexdigest()[:20]}.npz'
 
 
 def _camera(config: WorldConfig) -> Camera:
@@ -209,30 +200,3 @@ def _camera(config: WorldConfig) -> Camera:
     K = np.array([[522.0, 0, 328.5], [0, 523.5, 0], [0, 0, 1]]) * [[scale], [scale], [1]]
     K[1, 2] = config.height / 2 - 7.5 * scale
     return Camera(config.width, config.height, K, np.array(_DISTORTION))
-
-
-def _read(path: Path, config: WorldConfig) -> dict[str, np.ndarray] | None:
-    """Return the cached arrays, or None where there are none or the file is damaged."""
-    try:
-        with np.load(path) as stored:
-            arrays = {name: stored[name] for name in _ARRAYS}
-    except FileNotFoundError:
-        return None
-    except Exception as error:  # a damaged archive raises whatever zip or numpy meets
-        _logger.warning('%s is rendered again: %s', path, error)
-        return None
-    return arrays if len(arrays['images']) == config.num_frames else None
-
-
-_ARRAYS = ('images', 'depth', 'visible', 'boxes', 'vertices')
-
-
-def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write so that a reader never sees half a file; a full disk costs only the cache."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix='.part', delete=False) as part:
-            np.savez(part, **arrays)
-        os.replace(part.name, path)
-    except OSError as error:
-        _logger.warning('the rendered loop is not kept: %s', error)
