@@ -12,8 +12,8 @@ from metrichmsr_ros.body.parts import BodyPart
 
 DATA = files('metrichmsr_ros.body') / 'data' / 'anny_smpl24.npz'
 
-# Means over Anny's own men, women and children of 5 to 9 years: height, distances between joints in
-# metres, and the shape that stands for them. Printed by
+# Means over Anny's own men, women and children of 5 to 9 years: the shape that stands for them,
+# their height and distances between joints in metres. Printed by
 #     python scripts/default_body anny_smpl24.npz
 ANNY_PEOPLE = {
     'men': (

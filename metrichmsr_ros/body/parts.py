@@ -57,6 +57,7 @@ def label_parts(arrays: ModelArrays) -> np.ndarray:
     in_shoe = vertices[:, 1] < ankle_y + _SHOE_SHAFT * (knee_y - ankle_y)
     labels[owned(_SHIRT_JOINTS) | (owned(_SLEEVE_JOINTS) & in_sleeve)] = BodyPart.SHIRT
     labels[owned(_TROUSER_JOINTS)] = BodyPart.TROUSERS
+    labels[owned(('pelvis',)) & (vertices[:, 1] > joints[0, 1])] = BodyPart.SHIRT
     labels[(owned(_SHOE_JOINTS) | owned(_TROUSER_JOINTS)) & in_shoe] = BodyPart.SHOES
     labels[owned(_SHOE_JOINTS) & ~in_shoe] = BodyPart.TROUSERS
     labels[owned(('head',)) & _on_scalp(arrays)] = BodyPart.HAIR
