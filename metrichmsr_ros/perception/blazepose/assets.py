@@ -20,6 +20,8 @@ import zipfile
 WHEEL = 'mediapipe==0.10.14'
 COMMAND = 'python -m metrichmsr_ros.perception.blazepose.assets'
 
+_STDERR = 2  # pip's progress must not end up in somebody's piped output
+
 _logger = logging.getLogger(__name__)
 
 
@@ -126,10 +128,20 @@ def unpack_wheel(wheel: Path, directory: Path) -> None:
         _check(data, asset, f'{asset.member} of {wheel.name}')
     directory.mkdir(parents=True, exist_ok=True)
     for asset, data in zip(_ASSETS, contents, strict=True):
-        with tempfile.NamedTemporaryFile(dir=directory, delete=False) as partial:
+        _write_atomically(directory / asset.name, data)
+
+
+def _write_atomically(path: Path, data: bytes) -> None:
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as partial:
+        temporary = Path(partial.name)
+        try:
             partial.write(data)
-        Path(partial.name).chmod(0o644)
-        Path(partial.name).replace(directory / asset.name)
+            partial.flush()
+            temporary.chmod(0o644)
+            temporary.replace(path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
 
 
 def _check(data: bytes, asset: Asset, what: str) -> None:
@@ -149,7 +161,7 @@ def _download_wheel(directory: Path) -> Path:
         '--python-version=3.11', '--platform=manylinux_2_17_x86_64',
         '--dest', str(directory), WHEEL,
     ]  # fmt: skip
-    result = subprocess.run(command, stdout=sys.stderr.fileno(), stderr=subprocess.PIPE, text=True)
+    result = subprocess.run(command, stdout=_STDERR, stderr=subprocess.PIPE, text=True)
     if result.returncode:
         reason = (result.stderr.strip() or 'no reason given').splitlines()[-1]
         raise AssetError(f'pip could not download {WHEEL} ({reason}); is the network up?')
