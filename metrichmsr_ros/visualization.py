@@ -10,6 +10,7 @@ import zlib
 
 import cv2
 import numpy as np
+from scipy.ndimage import find_objects
 
 from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.geometry.mesh_depth import MeshDepth
@@ -57,8 +58,9 @@ def color_depth(depth_z: np.ndarray, *, near: float = 0.5, far: float = 10.0) ->
     if not 0 < near < far:
         raise ValueError(f'near is {near} and far is {far}: it must be 0 < near < far')
     known = depth_z > 0  # NaN is not
-    closeness = np.log(far / np.where(known, depth_z, far)) / np.log(far / near)
-    levels = (255 * np.clip(closeness, 0, 1)).astype(np.uint8)
+    closeness = np.log(np.where(known, depth_z, far)) * (-1 / np.log(far / near))
+    closeness += np.log(far) / np.log(far / near)
+    levels = np.clip(255 * closeness, 0, 255).astype(np.uint8)
     picture = cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_TURBO), cv2.COLOR_BGR2RGB)
     picture[~known] = UNKNOWN_DEPTH
     return picture
@@ -66,36 +68,36 @@ def color_depth(depth_z: np.ndarray, *, near: float = 0.5, far: float = 10.0) ->
 
 def _paint_meshes(picture: np.ndarray, people: People, mesh: MeshDepth, camera: Camera) -> None:
     """Blend every seen person's shaded surface into ``picture``."""
-    rows, columns = (
-        np.flatnonzero((mesh.person >= 0).any(1)),
-        np.flatnonzero((mesh.person >= 0).any(0)),
-    )
-    if not len(rows):
-        return
-    part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    person = mesh.person[part]
-    on = person >= 0
-    light = _headlight(mesh.depth_z[part], camera.pixel_rays()[part])
-    colors = np.array([id_color(name) for name in people.ids], np.float32)
-    shaded = colors[person] * light[..., None]
-    region = picture[part]
-    region[on] = (OPACITY * shaded[on] + (1 - OPACITY) * region[on]).astype(np.uint8)
+    rays = camera.pixel_rays()
+    windows = find_objects(mesh.person.astype(np.int32) + 1, max_label=len(people))
+    for i, window in enumerate(windows):
+        if window is None:
+            continue
+        on = mesh.person[window] == i
+        light = OPACITY * _headlight(mesh.depth_z[window], rays[window])[on]
+        region = picture[window]
+        under = (1 - OPACITY) * region[on]
+        region[on] = light[:, None] * np.float32(id_color(people.ids[i])) + under
 
 
 def _headlight(depth_z: np.ndarray, rays: np.ndarray) -> np.ndarray:
-    """Return how bright a lamp at the camera makes a surface, (H, W) float32, 0..1."""
-    points = rays * depth_z[..., None]
-    right = np.zeros_like(points)
-    down = np.zeros_like(points)
-    # One-sided differences would streak along outlines; across them the nearer neighbour counts.
-    right[:, :-1] = points[:, 1:] - points[:, :-1]
-    right[:, -1] = right[:, -2] if right.shape[1] > 1 else 0
-    down[:-1] = points[1:] - points[:-1]
-    down[-1] = down[-2] if down.shape[0] > 1 else 0
-    normal = np.cross(down, right)
-    length = np.linalg.norm(normal, axis=2) * np.linalg.norm(rays, axis=2)
-    facing = np.abs(np.sum(normal * rays, axis=2)) / np.maximum(length, 1e-12)
-    return np.nan_to_num(AMBIENT + (1 - AMBIENT) * facing, nan=AMBIENT).astype(np.float32)
+    """Return how bright a lamp at the camera makes a surface, (H, W) float32, 0..1.
+
+    Where a surface ends it is dark, which draws its outline.
+    """
+    points = np.moveaxis(rays * depth_z[..., None], -1, 0)
+    right = np.diff(points, axis=2, append=np.float32(np.nan))
+    down = np.diff(points, axis=1, append=np.float32(np.nan))
+    normal = np.stack(
+        [
+            down[1] * right[2] - down[2] * right[1],
+            down[2] * right[0] - down[0] * right[2],
+            down[0] * right[1] - down[1] * right[0],
+        ]
+    )
+    length = np.sqrt((normal**2).sum(axis=0) * (points**2).sum(axis=0))
+    facing = np.abs((normal * points).sum(axis=0)) / np.maximum(length, 1e-12)
+    return AMBIENT + (1 - AMBIENT) * np.nan_to_num(facing)
 
 
 def _draw_labels(picture: np.ndarray, people: People) -> None:
