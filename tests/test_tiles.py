@@ -72,15 +72,25 @@ def test_a_sweep_has_every_tile_and_the_whole_image_often(width, height):
     assert max(np.diff([*whole, len(order)])) <= tiles._TILES_PER_WHOLE + 1
 
 
-def test_budget_is_kept_and_the_sweep_goes_on_where_it_stopped(monkeypatch):
+@pytest.mark.parametrize('milliseconds', [1.0, 3.0, 5.5, 9.0])
+def test_budget_is_kept_on_average_and_used(monkeypatch, milliseconds):
     clock = Clock(monkeypatch)
     sweep = TileSweep(budget_ms=10)
-    seen = []
-    for _ in range(12):
+    for _ in range(30):
         start = clock.now
-        seen += sweep.run(640, 480, clock.look(0.003))
-        assert clock.now - start <= 0.010
-    assert seen[: len(sweep_order(640, 480))] == sweep_order(640, 480)
+        sweep.run(640, 480, clock.look(milliseconds / 1000))
+        assert clock.now - start <= 0.010 + milliseconds / 1000
+    assert 0.9 * 0.3 - 0.01 <= clock.now <= 0.3
+
+
+def test_the_sweep_goes_on_where_it_stopped(monkeypatch):
+    clock = Clock(monkeypatch)
+    sweep = TileSweep(budget_ms=10)
+    frames = [sweep.run(640, 480, clock.look(0.003)) for _ in range(12)]
+    seen = [tile for frame in frames for tile in frame]
+    order = sweep_order(640, 480)
+    assert seen == (2 * order)[: len(seen)]
+    assert len(seen) > len(order)
 
 
 def test_full_sweep_within_a_second_at_15_frames(monkeypatch):

@@ -87,12 +87,16 @@ class TileSweep:
         if not (math.isfinite(budget_ms) and budget_ms > 0):
             raise ValueError(f'budget_ms is {budget_ms}, must be finite and above 0')
         self._budget = budget_ms / 1000
+        self._saved = 0.0
         self._size = (0, 0)
         self._order: list[Tile] = []
         self._next = 0
 
     def run(self, width: int, height: int, look: Callable[[Tile], _Found]) -> list[_Found]:
         """Look at the next tiles: one, and more while another should end within the budget.
+
+        What one frame leaves of its budget is the next one's, so that tiles which take more than
+        half of it still get it all on average.
 
         Args:
             width: Image width, pixels.
@@ -103,11 +107,13 @@ class TileSweep:
             self._size, self._next = (width, height), 0
             self._order = sweep_order(width, height)
         found: list[_Found] = []
-        start = time.perf_counter()
+        start, spent = time.perf_counter(), 0.0
+        allowed = self._budget + self._saved
         for _ in self._order:
             found.append(look(self._order[self._next]))
             self._next = (self._next + 1) % len(self._order)
             spent = time.perf_counter() - start
-            if spent + spent / len(found) > self._budget:
+            if spent + spent / len(found) > allowed:
                 break
+        self._saved = min(max(allowed - spent, 0.0), self._budget)
         return found

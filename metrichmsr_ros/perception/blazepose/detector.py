@@ -35,8 +35,8 @@ class BlazePoseDetector:
 
         Args:
             assets: Checked files; those of the cache by default.
-            budget_ms: Time for looking at tiles in one frame; None looks at all of them in each
-                frame, as single images need it.
+            budget_ms: Time for looking at tiles in one frame, on average; None looks at all of
+                them in each frame, as single images need it.
             min_score: Candidates below it are left out, 0..1.
             num_threads: Threads of one call.
 
