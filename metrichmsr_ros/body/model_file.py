@@ -150,7 +150,7 @@ class _SparseMatrix:
         self.state = state
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        shape = self.state.get('_shape', self.state.get('shape'))
+        shape = self.state['_shape']
         dense = np.zeros(shape)
         if 'indptr' in self.state:
             columns = np.repeat(np.arange(shape[1]), np.diff(self.state['indptr']))
