@@ -23,12 +23,14 @@ _SENTENCES = (
     ),
     (
         r'NewConnectionError|Max retries exceeded|ConnectTimeout|ReadTimeout|ProxyError|SSLError'
-        r'|name resolution|Network is unreachable|not a trusted or secure host|Could not fetch URL|is the network up',
+        r'|name resolution|Network is unreachable|not a trusted or secure host|Could not fetch URL'
+        r'|is the network up',
         'pip cannot reach its package index: check the network and the settings that '
         '"pip config list" shows, then run make again.',
     ),
     (
-        r'(?:No matching distribution found for|satisfies the requirement|Cannot install) ([^\s(]+)',
+        r'(?:No matching distribution found for|satisfies the requirement|Cannot install) '
+        r'([^\s(]+)',
         'pip finds no {0} for Python {python} on this machine: the ROS 2 wheels exist for Python '
         '3.10-3.12 on Linux with glibc, so choose another interpreter, for example '
         '"make test PYTHON=python3.11".',
