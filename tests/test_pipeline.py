@@ -208,6 +208,21 @@ def test_a_predicted_person_keeps_a_moving_crop_and_is_found_again(world):
     assert (people.ids, people.states) == (name, (TrackState.TRACKED,))
 
 
+def test_too_many_candidates_are_read_in_turn(world):
+    pipeline = make_pipeline(world, max_candidates=1)
+    world.place([0, 0, 4])
+    world.ghosts = np.array([[20, 20, 30, 0], [300, 200, 30, 0]], np.float32)
+    first_rois = set()
+    for k in range(3):
+        world.calls.clear()
+        scene = pipeline.process(make_frame(k))
+        reads = [rois for call, rois in world.calls if call == 'read']
+        assert len(reads[1]) == 1
+        first_rois.add(tuple(reads[1][0]))
+    assert len(first_rois) == 3
+    assert len(scene.people) == 1
+
+
 def test_no_more_people_than_allowed(world):
     world.place([-1.5, 0, 4], [0, 0, 4], [1.5, 0, 4])
     pipeline = make_pipeline(world, max_people=2)

@@ -38,6 +38,7 @@ from metrichmsr_ros.perception.tracking import Tracker
 from metrichmsr_ros.structures import DepthMap, Frame, Landmarks, People, Scene, TrackState
 
 MIN_DEPTH = 0.1  # m; nobody's pelvis is nearer to a lens
+STREAM_CANDIDATES = 2
 
 
 class Landmarker(Protocol):
@@ -73,6 +74,8 @@ class Pipeline:
         depth_source: Where depth comes from; None = scenes have no depth.
         min_score: Probability below which the crop of a known person holds nobody.
         max_people: Most people followed at once.
+        max_candidates: Most of the detector's candidates that are read in one frame; it is
+            expected to propose the others again.
     """
 
     def __init__(
@@ -86,6 +89,7 @@ class Pipeline:
         depth_source: DepthSource | None = None,
         min_score: float = 0.5,
         max_people: int = 8,
+        max_candidates: int = STREAM_CANDIDATES,
     ) -> None:
         self._detector = detector
         self._landmarker = landmarker
@@ -95,8 +99,10 @@ class Pipeline:
         self._depth_source = depth_source
         self._min_score = min_score
         self._max_people = max_people
+        self._max_candidates = max_candidates
         self._crops = PersonCrops()
         self._camera: Camera | None = None
+        self._passed_over = 0
 
     @property
     def body(self) -> BodyModel:
@@ -154,14 +160,24 @@ class Pipeline:
         with watch('detector'):
             found = self._detector.detect(frame, known_boxes=known.boxes)
         with watch('landmarks'):
-            best = np.argsort(-found.scores)[: max(0, self._max_people - len(known))]
-            new = self._landmarker.read(frame.image, found.rois[best])
+            chosen = self._choose(found.scores, self._max_people - len(known))
+            new = self._landmarker.read(frame.image, found.rois[chosen])
             new = new.select(is_person(new, **size, min_score=self._min_score))
             # A detector's crop is rough; a person's own landmarks give the crop to read well from.
             new = self._landmarker.read(frame.image, new.next_rois)
             new = new.select(is_new_person(new, **size))
             everybody = known.concatenate(new)
             return everybody.select(suppress_duplicates(everybody, num_known=len(known)))
+
+    def _choose(self, scores: np.ndarray, room: int) -> np.ndarray:
+        """Return which candidates to read: the best, but in turn where there are too many."""
+        room = max(0, min(room, self._max_candidates))
+        best = np.argsort(-scores, kind='stable')
+        if len(best) > room:
+            # Else what looks like a person for ever would keep out somebody with a lower score.
+            best = np.roll(best, -self._passed_over)[:room]
+            self._passed_over += room
+        return best
 
     def _look_at_depth(
         self, frame: Frame, people: People, watch: _Stopwatch, want_depth: bool, want_mesh: bool
@@ -231,6 +247,7 @@ def build_pipeline(config: PipelineConfig) -> Pipeline:
         depth_source=sources[config.depth_source](),
         min_score=config.min_score,
         max_people=config.max_people,
+        max_candidates=STREAM_CANDIDATES if config.detector_budget_ms else config.max_people,
     )
     pipeline.warm_up()
     return pipeline
