@@ -289,6 +289,14 @@ def test_nobody_is_posed_to_nothing(small_body):
     assert joints.shape == (0, 24, 3)
 
 
+@pytest.mark.filterwarnings('error')
+def test_numpy_arguments_may_be_read_only_and_are_not_shared(small_body):
+    arrays = [value.numpy() for value in random_inputs()]
+    for array in arrays:
+        array.setflags(write=False)
+    small_body.pose_numpy(*arrays)
+
+
 def test_pelvis_is_translation_plus_rest_pelvis(small_body):
     pose, shape, translation = random_inputs()
     joints = small_body(pose, shape, translation).joints

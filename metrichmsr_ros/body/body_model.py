@@ -175,7 +175,7 @@ class BodyModel(nn.Module):
         """
         like = self.v_template
         tensors = (
-            torch.as_tensor(np.asarray(value), dtype=like.dtype, device=like.device)
+            torch.tensor(np.asarray(value), dtype=like.dtype, device=like.device)
             for value in (np.reshape(pose, (len(pose), NUM_JOINTS, 3)), shape, translation)
         )
         output = self(*tensors)
