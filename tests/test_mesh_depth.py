@@ -5,7 +5,7 @@ import pytest
 import warp as wp
 
 from metrichmsr_ros.geometry.camera import Camera
-from metrichmsr_ros.geometry.mesh_depth import MeshRaycaster
+from metrichmsr_ros.geometry.mesh_depth import _face_boxes, MeshRaycaster
 
 K = np.array([[150.0, 0, 80.5], [0, 148.0, 58.25], [0, 0, 1]])
 CAMERAS = {
@@ -184,6 +184,15 @@ def test_pixels_without_a_ray_stay_unknown():
     has_ray = np.isfinite(lens.pixel_rays()[..., 0])
     assert 0 < has_ray.sum() < has_ray.size
     np.testing.assert_array_equal(np.isfinite(seen.depth_z), has_ray)
+
+
+def test_a_person_at_the_camera_is_not_searched_everywhere():
+    # Past the image this model runs away with the fifth power: faces there look enormous.
+    camera = CAMERAS['plumb_bob']
+    for centre in ((0.3, 0.2, 0.4), (0.6, 0, 0.1)):
+        boxes = _face_boxes(sphere(centre, 0.3)[0], FACES, camera)
+        areas = np.maximum(boxes[:, 2:] - boxes[:, :2], 0).prod(1)
+        assert areas.sum() < 25 * camera.width * camera.height
 
 
 def test_results_outlive_the_next_cast(caster):

@@ -150,28 +150,42 @@ def _face_boxes(points: np.ndarray, corners: np.ndarray, camera: Camera) -> np.n
         crossings = _outline(_near_crossings(points[corners[cut]]), camera)
         low[cut] = np.fmin(low[cut], np.fmin.reduce(crossings, 1))
         high[cut] = np.fmax(high[cut], np.fmax.reduce(crossings, 1))
-    margin = 1e-3
+    margin: float | np.ndarray = 1e-3
     if camera.has_distortion:
         # Distortion bends an edge out of its corners' box, by much less than this where the edge
-        # is short; one of half a radian may bend anywhere.
+        # is short; one of half a radian, or one that leaves the field of view, may bend anywhere.
         length = np.maximum(high[:, :1] - low[:, :1], high[:, 1:] - low[:, 1:])
         focal = min(camera.K[0, 0], camera.K[1, 1])
         bend = np.minimum(length / 8, length**2 / (2 * focal))
-        margin += np.where(length < focal / 2, bend, np.inf)
+        past = (_slope(points) > _rim(camera))[corners].sum(1, keepdims=True)
+        margin = margin + np.where((past == 1) | (past == 2), length, bend)
+        margin[length >= focal / 2] = np.inf
     return _whole_pixels(np.concatenate((low - margin, high + margin), 1), camera)
 
 
 def _outline(points: np.ndarray, camera: Camera) -> np.ndarray:
-    """Project (..., 3) points; past the lens model's field onto its rim, behind near to NaN."""
+    """Project (..., 3) points; past the field of view onto its rim, behind near to NaN."""
     z = points[..., 2:]
-    xy = points[..., :2] / np.where(z >= 0.999 * _NEAR, z, np.nan)
+    z = np.where(z >= 0.999 * _NEAR, z, np.nan)
     if not camera.has_distortion:
-        return camera.project(np.concatenate((xy, np.ones_like(z)), -1))
+        return camera.project(np.concatenate((points[..., :2], z), -1))
+    shrink = np.minimum(_rim(camera) / np.maximum(_slope(points), 1e-9), 1)[..., None]
+    return camera.project(np.concatenate((points[..., :2] * shrink / z, np.ones_like(z)), -1))
+
+
+def _slope(points: np.ndarray) -> np.ndarray:
+    """Return the tangent of the angle off the axis, (...), NaN behind near."""
+    z = np.where(points[..., 2] >= 0.999 * _NEAR, points[..., 2], np.nan)
+    return np.hypot(points[..., 0], points[..., 1]) / z
+
+
+def _rim(camera: Camera) -> float:
+    """Return the slope just past every ray of the image, where the lens model has one."""
+    rays = camera.pixel_rays()
+    border = np.concatenate((*rays[[0, -1]], *rays[:, [0, -1]].swapaxes(0, 1)))
+    field = np.hypot(border[:, 0], border[:, 1]).max()  # NaN where the image outgrows the lens
     limit = 0.9999 * radius_limit(camera.distortion_model, tuple(camera.D.tolist()))
-    with np.errstate(invalid='ignore', divide='ignore'):
-        shrink = np.minimum(limit / np.hypot(xy[..., :1], xy[..., 1:]), 1)
-    rays = np.concatenate((xy * shrink, np.ones_like(z)), -1)
-    return camera.project(rays)
+    return float(np.fmin(1.02 * field, limit))
 
 
 def _near_crossings(triangles: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ import numpy as np
 from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.geometry.distortion import namespace
 
-_Array = TypeVar('_Array')
+_Array = TypeVar('_Array', bound=Any)
 
 
 def source_pixels(boxes: _Array, *, resolution: tuple[int, int]) -> _Array:
