@@ -145,10 +145,10 @@ class Camera:
             Pixels, (..., 2), of the same kind and dtype; may lie outside the image. NaN where the
             point is not in front of the camera or beyond the lens model's one-to-one field.
         """
-        points = _floating(points)
-        xp = namespace(points)
-        z = points[..., 2:]
-        xy = points[..., :2] / xp.where(z > _MIN_DEPTH, z, xp.nan)
+        p = _floating(points)
+        xp = namespace(p)
+        z = p[..., 2:]
+        xy = p[..., :2] / xp.where(z > _MIN_DEPTH, z, xp.nan)
         if self.has_distortion:
             xy = distort(self.distortion_model, self._coefficients, xy)
         fx, fy, cx, cy = self._pinhole
@@ -163,10 +163,10 @@ class Camera:
         Returns:
             (..., 3) of the same kind and dtype; NaN where the distortion cannot be inverted.
         """
-        pixels = _floating(pixels)
-        xp = namespace(pixels)
+        p = _floating(pixels)
+        xp = namespace(p)
         fx, fy, cx, cy = self._pinhole
-        xy = xp.stack(((pixels[..., 0] - cx) / fx, (pixels[..., 1] - cy) / fy), -1)
+        xy = xp.stack(((p[..., 0] - cx) / fx, (p[..., 1] - cy) / fy), -1)
         if self.has_distortion:
             xy = undistort(self.distortion_model, self._coefficients, xy)
         return xp.stack((xy[..., 0], xy[..., 1], xy[..., 0] * 0 + 1), -1)

@@ -154,8 +154,9 @@ def _received(K: np.ndarray, info: Any, width: int, height: int) -> np.ndarray:
     """Bring K of the full sensor image to the image received: roi, then binning, then scaling."""
     full = check_size(info.width, info.height, 'CameraInfo')
     roi = info.roi
-    window = (roi.width, roi.height) if roi.width or roi.height else full
-    window = check_size(*window, 'CameraInfo.roi')
+    window = full
+    if roi.width or roi.height:
+        window = check_size(roi.width, roi.height, 'CameraInfo.roi')
     if roi.x_offset + window[0] > full[0] or roi.y_offset + window[1] > full[1]:
         raise CameraError(
             f'roi {window[0]}x{window[1]} at ({roi.x_offset}, {roi.y_offset}) must lie inside the '

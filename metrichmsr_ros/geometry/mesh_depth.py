@@ -150,7 +150,7 @@ def _face_boxes(points: np.ndarray, corners: np.ndarray, camera: Camera) -> np.n
         crossings = _outline(_near_crossings(points[corners[cut]]), camera)
         low[cut] = np.fmin(low[cut], np.fmin.reduce(crossings, 1))
         high[cut] = np.fmax(high[cut], np.fmax.reduce(crossings, 1))
-    margin: float | np.ndarray = 1e-3
+    margin = np.full((len(corners), 1), 1e-3)
     if camera.has_distortion:
         # Distortion bends an edge out of its corners' box, by much less than this where the edge
         # is short; one of half a radian, or one that leaves the field of view, may bend anywhere.
@@ -158,7 +158,7 @@ def _face_boxes(points: np.ndarray, corners: np.ndarray, camera: Camera) -> np.n
         focal = min(camera.K[0, 0], camera.K[1, 1])
         bend = np.minimum(length / 8, length**2 / (2 * focal))
         past = (_slope(points) > _rim(camera))[corners].sum(1, keepdims=True)
-        margin = margin + np.where((past == 1) | (past == 2), length, bend)
+        margin += np.where((past == 1) | (past == 2), length, bend)
         margin[length >= focal / 2] = np.inf
     return _whole_pixels(np.concatenate((low - margin, high + margin), 1), camera)
 
