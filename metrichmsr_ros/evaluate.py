@@ -180,14 +180,12 @@ def _cross_view(images: Sequence[IndexImage], rows: Iterable[Row]) -> Iterator[R
         if row['kind'] != 'person' or not row['matched']:
             continue
         image = by_file[row['file']]
-        posed = image.R_world_to_cam is not None and image.t_world_to_cam is not None
-        if posed and image.frame is not None and (row['id'] or len(image.people) == 1):
-            seen[image.source, image.frame, row['id']].append(
-                metrics.world_point(
-                    np.array(row['pelvis']), R_world_to_cam=image.R_world_to_cam,
-                    t_world_to_cam=image.t_world_to_cam,
-                )
-            )  # fmt: skip
+        R, t = image.R_world_to_cam, image.t_world_to_cam
+        alone = len(image.people) == 1
+        if R is None or t is None or image.frame is None or not (row['id'] or alone):
+            continue
+        point = metrics.world_point(np.array(row['pelvis']), R_world_to_cam=R, t_world_to_cam=t)
+        seen[image.source, image.frame, row['id']].append(point)
     for (source, frame, person), points in seen.items():
         if len(points) > 1:
             yield {

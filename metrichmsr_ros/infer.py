@@ -98,11 +98,13 @@ def infer(
         ValueError: An image is missing, corrupt or of another size.
         OSError: A depth file cannot be written.
     """
-    raycaster = None
+    missing = [str(image.path) for image in images if not image.path.is_file()]
+    if missing:
+        raise ValueError(f'{len(missing)} images of the index are missing (first: {missing[0]})')
     if depth_dir is not None:
         check_depth_names(images)
         depth_dir.mkdir(parents=True, exist_ok=True)
-        raycaster = MeshRaycaster(body.faces)
+    raycaster = MeshRaycaster(body.faces)
     predicted = []
     for number, image in enumerate(images, start=1):
         frame = Frame(image=image.read_image(), camera=image.camera, stamp=0)
@@ -110,7 +112,7 @@ def infer(
         people = estimator.estimate(frame, find_landmarks(image, frame))
         seconds = time.perf_counter() - start
         predicted.append(PredictedImage(image.file, predicted_people(people, body), seconds))
-        if raycaster is not None:
+        if depth_dir is not None:
             depth_z = raycaster.cast(people.vertices, image.camera).depth_z
             np.savez_compressed(depth_path(depth_dir, image), depth_z=depth_z)
         logger.info(

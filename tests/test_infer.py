@@ -122,6 +122,17 @@ def test_images_that_would_share_a_depth_file_are_refused(index, body, tmp_path)
         run(twice, body, depth_dir=tmp_path / 'depth')
 
 
+def test_missing_image_is_refused_before_any_work(index, body):
+    index[1].path.unlink()
+
+    def find(image, frame):
+        raise AssertionError('must not get here')
+
+    estimator = build_method('landmark_ik', body)
+    with pytest.raises(ValueError, match=r'1 images .* missing \(first: .*nobody\.png\)'):
+        infer(index, estimator=estimator, body=body, find_landmarks=find)
+
+
 def test_corrupt_image_is_refused_by_name(index, body):
     index[1].path.write_bytes(b'\xff\xd8 half a photograph')
     with pytest.raises(ValueError, match=r'nobody\.png is not a readable image'):

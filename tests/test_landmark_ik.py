@@ -183,6 +183,18 @@ def test_nobody(body, estimator):
     assert people.vertices.shape == (0, body.num_vertices, 3)
 
 
+def test_senseless_landmarks_give_finite_people(body, estimator):
+    landmarks, _ = observe(body, PINHOLE, random_poses(2), distances(2))
+    collapsed = replace(
+        landmarks, world=0 * landmarks.world, image=0 * landmarks.image + np.float32(100)
+    )
+    far_outside = replace(landmarks, image=landmarks.image + np.float32(1e5))
+    for wrong in (collapsed, far_outside):
+        people = estimator.estimate(frame_of(DISTORTED), wrong)
+        for name in ('pose', 'translation', 'vertices', 'boxes', 'pelvis_covariance'):
+            assert np.isfinite(getattr(people, name)).all(), name
+
+
 def test_each_person_is_estimated_alone(body, estimator):
     landmarks, _ = observe(body, PINHOLE, random_poses(4), distances(4))
     together = estimator.estimate(frame_of(PINHOLE), landmarks)

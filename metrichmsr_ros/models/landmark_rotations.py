@@ -96,10 +96,10 @@ class LandmarkRotations:
         """Return pelvis and chest, (N, 3, 3) each; an unseen line of hips takes the shoulders'."""
         R_pelvis = _torso_frame(points, _HIP) @ inverse(self._pelvis_frame)
         R_chest = _torso_frame(points, _SHOULDER) @ inverse(self._chest_frame)
-        hips, shoulders = (trusted[:, pair].all(axis=1) for pair in (_HIP, _SHOULDER))
+        hips, shoulders = (_all_of(trusted, pair) for pair in (_HIP, _SHOULDER))
         return (
-            np.where((~hips & shoulders)[:, None, None], R_chest, R_pelvis),
-            np.where((~shoulders & hips)[:, None, None], R_pelvis, R_chest),
+            np.where((~hips & shoulders)[..., None], R_chest, R_pelvis),
+            np.where((~shoulders & hips)[..., None], R_pelvis, R_chest),
         )
 
     def _head(self, points: np.ndarray, trusted: np.ndarray, R_chest: np.ndarray) -> np.ndarray:
@@ -110,7 +110,7 @@ class LandmarkRotations:
         proper = np.ones((*left.shape[:1], 3))
         proper[:, 2] = np.sign(np.linalg.det(left @ right))
         local = rotvec(inverse(R_chest) @ (left * proper[:, None]) @ right)
-        known = trusted[:, _FACE].all(axis=1)[:, None]
+        known = _all_of(trusted, _FACE)
         return R_chest @ matrix(np.where(known, limited(local, _MAX_NECK), 0.0))
 
     def _arms(
@@ -163,6 +163,11 @@ class LandmarkRotations:
         R_ankle = smallest_turn(level, np.where(foot_known[..., None], foot, level)) @ R_knee
         local = limited(rotvec(inverse(R_knee) @ R_ankle), _MAX_ANKLE_SWING)
         return R_hip, R_knee, R_knee @ matrix(local)
+
+
+def _all_of(trusted: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    """Return whether all of some landmarks are trusted, (N, 1)."""
+    return np.logical_and.reduce(trusted[:, landmarks], axis=1, keepdims=True)
 
 
 def _torso_frame(points: np.ndarray, line: np.ndarray) -> np.ndarray:

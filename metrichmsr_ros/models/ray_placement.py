@@ -59,13 +59,13 @@ def place_on_rays(points: np.ndarray, rays: np.ndarray, weights: np.ndarray) -> 
     R = np.broadcast_to(np.eye(3), (len(points), 3, 3))
     for _ in range(STEPS):
         turned = apply(R[:, None], points)
-        system = _normal_equations(turned, translation, across, weights, sigma)[:2]
-        step = -np.linalg.solve(*_with_prior(*system, rotvec(R)))[..., 0]
+        equations = _normal_equations(turned, translation, across, weights, sigma)
+        step = -np.linalg.solve(*_with_prior(*equations[:2], rotvec(R)))[..., 0]
         R = matrix(step[:, :3]) @ R
         translation = translation + step[:, 3:]
     turned = apply(R[:, None], points)
-    *system, misfit = _normal_equations(turned, translation, across, weights, sigma)
-    information, _ = _with_prior(*system, rotvec(R))
+    information, gradient, misfit = _normal_equations(turned, translation, across, weights, sigma)
+    information, _ = _with_prior(information, gradient, rotvec(R))
     covariance = np.linalg.inv(information)[:, 3:, 3:] * np.maximum(misfit, 1.0)[:, None, None]
     return Placement(R, translation, covariance)
 

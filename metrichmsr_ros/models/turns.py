@@ -37,9 +37,10 @@ def inverse(R: np.ndarray) -> np.ndarray:
 def frame(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Return the frame with x along ``first`` and y as near as it can be to ``second``.
 
-    Where the two are parallel, some y across ``first``.
+    Where the two are parallel, some y across ``first``; where ``first`` is zero, some x.
     """
     x, second = np.broadcast_arrays(unit(first), second)
+    x = np.where(np.linalg.norm(x, axis=-1, keepdims=True) > 0.5, x, [1.0, 0.0, 0.0])
     across = second - (second * x).sum(axis=-1, keepdims=True) * x
     spare = cross(x, np.eye(3)[np.abs(x).argmin(axis=-1)])
     lost = np.linalg.norm(across, axis=-1, keepdims=True) < 1e-9
