@@ -28,7 +28,7 @@ from metrichmsr_ros.structures import DepthImage
 
 BAG_SUFFIXES = frozenset({'.bag', '.mcap', '.db3'})
 SINGLE_IMAGE_RATE = 10.0
-DEPTH_SLOP = 0.35
+DEPTH_SLOP = 0.5
 _IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 _INFO_TYPE = 'sensor_msgs/msg/CameraInfo'
 

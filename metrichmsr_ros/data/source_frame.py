@@ -29,7 +29,7 @@ class SourceFrame:
         depth: Measured depth paired with the image, or None.
         depth_stamp: Time of ``depth``, integer nanoseconds, or None without depth.
         truth: True people, or None where the source has no truth.
-        truth_depth_z: True depth on the image's pixels, (H, W) float32 metres, NaN unknown, or None.
+        truth_depth_z: True depth on the image's pixels, (H, W) float32, metres, or None.
     """
 
     image: np.ndarray

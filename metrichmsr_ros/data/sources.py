@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 import os
 from pathlib import Path
 import stat
@@ -31,6 +32,7 @@ def open_source(
     people: int | None = None,
     depth_slop: float | None = None,
     topics: BagTopics | None = None,
+    progress: Callable[[float], None] | None = None,
 ) -> Source:
     """Open a camera source.
 
@@ -44,6 +46,8 @@ def open_source(
         people: Number of people of the synthetic world.
         depth_slop: Largest time between an image and its depth in a bag, seconds.
         topics: Topics of a bag, where the choice by type and encoding is not the wanted one.
+        progress: Called with the share that is rendered, 0..1, where a synthetic world is not yet
+            in the cache.
 
     Returns:
         The source; iterating over it yields ``SourceFrame``.
@@ -56,7 +60,7 @@ def open_source(
     intrinsics = Intrinsics(fov, None if camera_info is None else Path(camera_info))
     spec = os.fspath(spec)
     if spec == SYNTHETIC:
-        return _synthetic(people=people, rate=rate, loop=loop)
+        return _synthetic({'people': people, 'rate': rate}, loop is not False, progress)
     path = Path(spec).expanduser()
     if not path.exists():
         raise SourceError(f'{spec} does not exist')
@@ -77,8 +81,15 @@ def _is_bag(path: Path) -> bool:
     return (path / 'metadata.yaml').is_file() and not photographs(path)
 
 
-def _synthetic(*, people: int | None, rate: float | None, loop: bool | None) -> Source:
+def _synthetic(
+    given: dict[str, float | None], loop: bool, progress: Callable[[float], None] | None
+) -> Source:
     # Imported here: Warp and the body are not needed to play a file.
     from metrichmsr_ros.data.synthetic.source import SyntheticSource
+    from metrichmsr_ros.data.synthetic.world import WorldConfig
 
-    return SyntheticSource(people=people, rate=rate, loop=loop is not False)
+    try:
+        config = WorldConfig(**{name: value for name, value in given.items() if value is not None})
+    except ValueError as error:
+        raise SourceError(str(error)) from None
+    return SyntheticSource(config, loop=loop, progress=progress)

@@ -88,10 +88,11 @@ def shade_room(
     origin: wp.vec3, directions: wp.array2d(dtype=wp.vec3),
     room_t: wp.array2d(dtype=wp.float32), room_normals: wp.array2d(dtype=wp.vec3),
     grounded: wp.array(dtype=wp.vec3), lights: wp.array(dtype=wp.vec3), seed: int,
-    left: wp.array(dtype=wp.vec3),
+    width: int, stride: int, left: wp.array2d(dtype=wp.vec3),
 ):  # fmt: skip
-    """What people leave of each lamp and of the room's own glow at each pixel of the room."""
-    pixel = wp.tid()
+    """What people leave of each lamp and of the room's own glow at every ``stride``-th pixel."""
+    row, column = wp.tid()
+    pixel = stride * (row * width + column)
     centre = directions.shape[1] - 1
     point = origin + directions[pixel, centre] * room_t[pixel, centre]
     point += room_normals[pixel, centre] * 1.0e-3
@@ -107,7 +108,7 @@ def shade_room(
             near = wp.dot(offset, offset)
             if near < 0.1:
                 share[2] = share[2] * (1.0 - 0.5 * wp.exp(-near / 0.02))
-    left[pixel] = share
+    left[row, column] = share
 
 
 @wp.kernel
@@ -140,16 +141,17 @@ def shade(
             u = float(0.0)
             v = float(0.0)
             for person in range(meshes.shape[0]):
-                query = wp.mesh_query_ray(meshes[person], origin, way, 1.0e3)
-                if query.result:
-                    if sample == centre:
-                        seen[person, pixel] = wp.int8(1)
-                    if query.t < nearest:
-                        nearest = query.t
-                        who = person
-                        face = query.face
-                        u = query.u
-                        v = query.v
+                if (int(near[pixel]) >> person) & 1 == 1:
+                    query = wp.mesh_query_ray(meshes[person], origin, way, 1.0e3)
+                    if query.result:
+                        if sample == centre:
+                            seen[person, pixel] = wp.int8(1)
+                        if query.t < nearest:
+                            nearest = query.t
+                            who = person
+                            face = query.face
+                            u = query.u
+                            v = query.v
             if who >= 0 and sample == centre:
                 depth[pixel] = nearest
                 seen[who, pixel] = wp.int8(2)

@@ -23,6 +23,7 @@ _SAMPLES = 4
 _OFFSETS = np.array([[-0.125, -0.375], [0.375, -0.125], [-0.375, 0.125], [0.125, 0.375]])
 _ROOM_RAYS = 2  # per sample; neighbours are averaged
 _AMBIENT_REACH = 0.7
+_SHADOW_STRIDE = 2
 _LONGEST_EDGE = 0.06  # of a dressed body's triangles, metres
 _EXPOSURE = 1.35
 
@@ -130,22 +131,24 @@ class Renderer:
     def _room_shadows(
         self, meshes: wp.array, bounds: wp.array, grounded: np.ndarray, number: int
     ) -> wp.array:
-        """Return what people leave of the light on the room; one ray a pixel, then smoothed."""
-        size = (self._camera.height, self._camera.width)
-        left = wp.empty(size[0] * size[1], dtype=wp.vec3, device='cpu')
+        """Return what people leave of the light on the room, (N,): sparse rays, smoothed."""
+        height, width = self._camera.height, self._camera.width
+        shape = (-(-height // _SHADOW_STRIDE), -(-width // _SHADOW_STRIDE))
+        left = wp.empty(shape, dtype=wp.vec3, device='cpu')
         wp.launch(
             kernels.shade_room,
-            dim=len(left),
+            dim=shape,
             inputs=[
                 meshes, bounds, wp.vec3(*self._origin), self._directions,
                 self._room_t, self._room_normals, _array(grounded, wp.vec3), self._lights, number,
+                width, _SHADOW_STRIDE,
             ],
             outputs=[left],
             device='cpu',
         )  # fmt: skip
-        sigma = 3.0 * self._camera.width / 640
-        smooth = cv2.GaussianBlur(left.numpy().reshape(*size, 3), (0, 0), sigma)
-        return _array(smooth.reshape(-1, 3), wp.vec3)
+        smooth = cv2.GaussianBlur(left.numpy(), (0, 0), 2.0 * width / 640)
+        whole = cv2.resize(smooth, (width, height), interpolation=cv2.INTER_LINEAR)
+        return _array(whole.reshape(-1, 3), wp.vec3)
 
     def _trace_room(self) -> None:
         """Trace and light the empty room once, and keep what each lamp gives to each pixel."""
@@ -218,10 +221,10 @@ class Renderer:
         return smooth / np.maximum(np.linalg.norm(smooth, axis=-1, keepdims=True), 1e-12)
 
     def _near_people(self, vertices: np.ndarray) -> np.ndarray:
-        """Return a flag per pixel (N,): whether its rays may meet somebody."""
+        """Return per pixel (N,) one bit for each person whom its rays may meet."""
         near = np.zeros((self._camera.height, self._camera.width), np.uint8)
         size = near.shape[::-1]
-        for person in vertices:
+        for number, person in enumerate(vertices):
             points = (person - self._origin) @ self._R
             pixels = np.round(self._camera.project(points))
             inside = ((pixels >= 0) & (pixels < size)).all(-1)
@@ -229,7 +232,8 @@ class Renderer:
             own[tuple(pixels[inside].astype(int).T[::-1])] = 1
             # Between the vertices of a triangle lie its pixels.
             reach = int(_LONGEST_EDGE / 2 * self._camera.K[0, 0] / points[:, 2].min()) + 2
-            near |= cv2.dilate(own, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
+            window = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+            near |= cv2.dilate(own, window) << np.uint8(number)
         return near.ravel()
 
     def _develop(self, linear: np.ndarray, frame: int) -> np.ndarray:

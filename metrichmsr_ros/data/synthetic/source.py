@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from metrichmsr_ros.data.source_frame import repeat, SourceError, SourceFrame
+from metrichmsr_ros.data.source_frame import repeat, SourceFrame
 from metrichmsr_ros.data.synthetic.world import SyntheticWorld, WorldConfig
-from metrichmsr_ros.structures import DepthImage
 
 FRAME_ID = 'camera_optical_frame'
 
 
 class SyntheticSource:
     """Plays the loop of a ``SyntheticWorld``; rendered when made, so that playing only copies.
+
+    A colour camera: its depth is ``truth_depth_z``, to measure with, and not a sensor's ``depth``.
 
     Attributes:
         world: Has ``camera_height`` and ``camera_tilt`` in its ``config``.
@@ -22,28 +23,28 @@ class SyntheticSource:
     frame_id = FRAME_ID
 
     def __init__(
-        self, *, people: int | None = None, rate: float | None = None, loop: bool = True
+        self,
+        config: WorldConfig | None = None,
+        *,
+        loop: bool = True,
+        progress: Callable[[float], None] | None = None,
     ) -> None:
-        defaults = WorldConfig()
-        try:
-            config = WorldConfig(people=people or defaults.people, rate=rate or defaults.rate)
-        except ValueError as error:
-            raise SourceError(str(error)) from None
+        config = config or WorldConfig()
         self.loop = loop
         self.rate = config.rate
         self.world = SyntheticWorld(config)
-        self._rendered = self.world.render()
+        self._rendered = self.world.render(progress=progress)
 
     def __iter__(self) -> Iterator[SourceFrame]:
         return repeat(self._one_pass, loop=self.loop, rate=self.rate)
 
     def _one_pass(self) -> Iterator[SourceFrame]:
-        camera = self.world.camera
         for t, image in enumerate(self._rendered.images):
-            depth_z, people = self._rendered.depth_z(t), self._rendered.people(t)
-            stamp = round(t * 1e9 / self.rate)
             yield SourceFrame(
-                image, camera, stamp, self.frame_id,
-                depth=DepthImage(depth_z, camera, source=self.name, measured=True),
-                depth_stamp=stamp, truth=people,
-            )  # fmt: skip
+                image,
+                self.world.camera,
+                round(t * 1e9 / self.rate),
+                self.frame_id,
+                truth=self._rendered.people(t),
+                truth_depth_z=self._rendered.depth_z(t),
+            )

@@ -45,7 +45,7 @@ class WorldConfig:
     people: int = 2
     width: int = 640
     height: int = 480
-    rate: float = 15.0
+    rate: float = 20.0
     seconds: float = 6.4
     seed: int = 0
     camera_height: float = 1.35

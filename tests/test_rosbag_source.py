@@ -1,0 +1,269 @@
+"""Bags as sources, written here with rosbags: rosbag2 (sqlite3, mcap) and ROS 1."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from rosbags import rosbag1, rosbag2
+from rosbags.typesys import get_typestore, Stores
+
+from metrichmsr_ros.data.bag_images import depth_z_image, is_colour, is_depth, rgb_image
+from metrichmsr_ros.data.rosbag import pair_depth
+from metrichmsr_ros.data.sources import BagTopics, open_source, SourceError
+from metrichmsr_ros.geometry.camera import Camera
+
+RED = np.zeros((48, 64, 3), np.uint8) + np.array([250, 10, 20], np.uint8)
+DEPTH = np.full((24, 32), 1500, np.uint16)
+REAL_BAGS = Path(__file__).parents[2] / 'shared' / 'data' / 'real' / 'tue'
+
+
+class Recorder:
+    """Writes messages of any ROS to a bag of any kind."""
+
+    def __init__(self, path: Path, kind: str) -> None:
+        self.path, self.ros1 = path, kind == 'ros1'
+        self.store = get_typestore(Stores.ROS1_NOETIC if self.ros1 else Stores.ROS2_JAZZY)
+        if self.ros1:
+            self.writer: Any = rosbag1.Writer(path)
+        else:
+            plugin = (
+                rosbag2.StoragePlugin.MCAP if kind == 'mcap' else rosbag2.StoragePlugin.SQLITE3
+            )
+            self.writer = rosbag2.Writer(path, version=9, storage_plugin=plugin)
+        self.connections: dict[str, Any] = {}
+
+    def header(self, stamp: float, frame_id: str) -> Any:
+        types = self.store.types
+        time = types['builtin_interfaces/msg/Time'](int(stamp), round(stamp % 1 * 1e9))
+        extra = {'seq': 0} if self.ros1 else {}
+        return types['std_msgs/msg/Header'](stamp=time, frame_id=frame_id, **extra)
+
+    def write(self, topic: str, kind: str, time: float, **fields: Any) -> None:
+        name = f'sensor_msgs/msg/{kind}'
+        if topic not in self.connections:
+            self.connections[topic] = self.writer.add_connection(topic, name, typestore=self.store)
+        message = self.store.types[name](**fields)
+        raw = (self.store.serialize_ros1 if self.ros1 else self.store.serialize_cdr)(message, name)
+        self.writer.write(self.connections[topic], round(time * 1e9), raw)
+
+    def image(
+        self, topic: str, stamp: float, array: np.ndarray, encoding: str, frame_id: str = 'eye'
+    ) -> None:
+        self.write(
+            topic, 'Image', stamp + 0.01, header=self.header(stamp, frame_id),
+            height=array.shape[0], width=array.shape[1], encoding=encoding, is_bigendian=0,
+            step=array.strides[0], data=array.view(np.uint8).ravel(),
+        )  # fmt: skip
+
+    def info(self, topic: str, stamp: float, focal: float = 70.0, frame_id: str = 'eye') -> None:
+        K = np.array([focal, 0, 33, 0, focal, 22, 0, 0, 1], float)
+        P = np.array([focal, 0, 33, 0, 0, focal, 22, 0, 0, 0, 1, 0], float)
+        values = {'d': np.array([0.1, 0, 0, 0, 0]), 'k': K, 'r': np.eye(3).ravel(), 'p': P}
+        roi = self.store.types['sensor_msgs/msg/RegionOfInterest'](0, 0, 0, 0, False)
+        self.write(
+            topic, 'CameraInfo', stamp, header=self.header(stamp, frame_id),
+            height=48, width=64, distortion_model='plumb_bob', binning_x=0, binning_y=0, roi=roi,
+            **{name.upper() if self.ros1 else name: value for name, value in values.items()},
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize('kind', ['ros1', 'sqlite3', 'mcap'])
+def test_rgbd_bag(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / ('walk.bag' if kind == 'ros1' else 'walk')
+    recorder = Recorder(path, kind)
+    with recorder.writer:
+        recorder.info('/cam/rgb/camera_info', 10.0)
+        for n in range(4):
+            recorder.image('/cam/depth_registered/image', 10.02 + n / 4, DEPTH + n, '16UC1')
+            recorder.image('/cam/rgb/image_raw', 10.0 + n / 4, RED[..., ::-1].copy(), 'bgr8')
+    source = open_source(path)
+    frames = list(source)
+    assert not source.loop
+    assert source.frame_id == 'eye'
+    assert source.rate == pytest.approx(4.0, rel=0.05)
+    assert source.topics == BagTopics(
+        '/cam/rgb/image_raw', '/cam/rgb/camera_info', '/cam/depth_registered/image'
+    )
+    assert [f.stamp for f in frames] == [10_000_000_000 + n * 250_000_000 for n in range(4)]
+    np.testing.assert_array_equal(frames[0].image, RED)
+    assert frames[0].camera.K[0, 0] == 70
+    assert frames[0].camera.has_distortion
+    assert frames[2].depth.depth_z[3, 3] == pytest.approx(1.502)
+    assert frames[2].depth.camera == frames[2].camera.resized(32, 24)
+    assert frames[2].depth.measured
+    assert frames[2].depth_stamp == 10_520_000_000
+
+
+@pytest.fixture
+def single(tmp_path: Path) -> Path:
+    recorder = Recorder(tmp_path / 'single', 'mcap')
+    with recorder.writer:
+        recorder.info('/rgb/camera_info', 5.0)
+        recorder.image('/depth/image', 4.8, DEPTH.astype(np.float32) / 1000, '32FC1')
+        recorder.image('/rgb/image_raw', 5.0, RED, 'rgb8')
+    return tmp_path / 'single'
+
+
+def test_single_image_repeats_at_ten_hertz(single: Path) -> None:
+    source = open_source(single)
+    frames = list(islice(source, 12))
+    assert (source.rate, source.loop) == (10.0, True)
+    assert [f.stamp - frames[0].stamp for f in frames] == [100_000_000 * n for n in range(12)]
+    assert frames[11].stamp - frames[11].depth_stamp == 200_000_000
+
+
+def test_depth_beyond_the_slop_is_left_out(single: Path) -> None:
+    assert next(iter(open_source(single, depth_slop=0.1))).depth is None
+    assert next(iter(open_source(single, depth_slop=0.21))).depth is not None
+
+
+def test_bare_storage_file(single: Path) -> None:
+    (storage,) = single.glob('*.mcap')
+    assert next(iter(open_source(storage))).image.shape == (48, 64, 3)
+
+
+def test_intrinsics_only_where_the_bag_has_none(single: Path, tmp_path: Path) -> None:
+    assert next(iter(open_source(single, fov=1.0))).camera.K[0, 0] == 70
+    recorder = Recorder(tmp_path / 'bare', 'mcap')
+    with recorder.writer:
+        recorder.image('/rgb', 5.0, RED, 'rgb8')
+    assert next(iter(open_source(tmp_path / 'bare', fov=1.0))).camera == Camera.from_fov(64, 48, 1)
+    assert not next(iter(open_source(tmp_path / 'bare'))).camera.calibrated
+
+
+def test_topics_are_chosen_by_type_and_encoding(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / 'many', 'mcap')
+    png = cv2.imencode('.png', RED[..., ::-1])[1].ravel()
+    with recorder.writer:
+        recorder.info('/colour/camera_info', 5.0)
+        recorder.info('/ir/camera_info', 5.0, frame_id='ir')
+        recorder.image('/a_mask', 5.0, RED[..., 0].copy(), 'mono8')
+        recorder.image('/ir/depth', 5.0, DEPTH, '16UC1', frame_id='ir')
+        recorder.write(
+            '/colour/image_raw/compressed', 'CompressedImage', 5.0,
+            header=recorder.header(5.0, 'eye'), format='bgr8; png compressed', data=png,
+        )  # fmt: skip
+    source = open_source(tmp_path / 'many')
+    assert source.topics == BagTopics('/colour/image_raw/compressed', '/colour/camera_info', None)
+    np.testing.assert_array_equal(next(iter(source)).image, RED)
+    mask = open_source(tmp_path / 'many', topics=BagTopics(image='/a_mask', depth='/ir/depth'))
+    frame = next(iter(mask))
+    assert frame.image[0, 0].tolist() == [250, 250, 250]
+    assert frame.depth is not None
+    with pytest.raises(SourceError, match='no topic /typo; it has /a_mask'):
+        open_source(tmp_path / 'many', topics=BagTopics(image='/typo'))
+
+
+def test_calibration_that_changes(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / 'zoom', 'mcap')
+    with recorder.writer:
+        for stamp, focal in ((5.1, 70.0), (5.15, 70.0), (5.2, 80.0)):
+            recorder.info('/camera_info', stamp, focal)
+        for stamp in (5.0, 5.11, 5.21):
+            recorder.image('/image_raw', stamp, RED, 'rgb8')
+    assert [f.camera.K[0, 0] for f in open_source(tmp_path / 'zoom')] == [70.0, 70.0, 80.0]
+
+
+def test_bag_without_images(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / 'numbers', 'mcap')
+    with recorder.writer:
+        recorder.info('/camera_info', 5.0)
+    with pytest.raises(SourceError, match='has no colour image; it has /camera_info'):
+        open_source(tmp_path / 'numbers')
+
+
+def test_truncated_image_is_told_when_opening(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / 'short', 'mcap')
+    with recorder.writer:
+        recorder.write(
+            '/rgb', 'Image', 1.0, header=recorder.header(1.0, 'eye'), height=48, width=64,
+            encoding='rgb8', is_bigendian=0, step=192, data=np.zeros(100, np.uint8),
+        )  # fmt: skip
+    with pytest.raises(SourceError, match='does not fit its 100 bytes'):
+        open_source(tmp_path / 'short')
+
+
+def message(array: np.ndarray, encoding: str, **changed: Any) -> SimpleNamespace:
+    fields = {
+        'height': array.shape[0], 'width': array.shape[1], 'step': array.strides[0],
+        'encoding': encoding, 'is_bigendian': 0, 'data': array.view(np.uint8).ravel(),
+    }  # fmt: skip
+    return SimpleNamespace(**fields | changed)
+
+
+@pytest.mark.parametrize('encoding', ['rgb8', 'bgr8', 'rgba8', 'bgra8'])
+def test_colour_encodings(encoding: str) -> None:
+    planes = [RED[..., 'rgba'.index(letter) % 3] for letter in encoding[:-1]]
+    assert is_colour(message(RED, encoding))
+    np.testing.assert_array_equal(rgb_image(message(np.stack(planes, -1), encoding)), RED)
+
+
+@pytest.mark.parametrize('pattern', ['rggb', 'bggr', 'gbrg', 'grbg'])
+def test_bayer_patterns(pattern: str) -> None:
+    mosaic = np.empty((8, 8), np.uint8)
+    for place, letter in enumerate(pattern):
+        mosaic[place // 2 :: 2, place % 2 :: 2] = {'r': 200, 'g': 90, 'b': 30}[letter]
+    image = rgb_image(message(mosaic, f'bayer_{pattern}8'))
+    assert image[4, 4].tolist() == [200, 90, 30]
+
+
+def test_rows_with_padding_and_other_endianness() -> None:
+    padded = np.zeros((48, 70, 3), np.uint8)
+    padded[:, :64] = RED
+    np.testing.assert_array_equal(rgb_image(message(padded, 'rgb8', width=64)), RED)
+    swapped = message(DEPTH.byteswap(), '16UC1', is_bigendian=1)
+    np.testing.assert_allclose(depth_z_image(swapped), 1.5, rtol=1e-6)
+
+
+def test_unknown_depth_is_nan() -> None:
+    depth = np.array([[0.0, np.inf, -1.0, np.nan, 2.0]], np.float32)
+    assert is_depth(message(depth, '32FC1'))
+    np.testing.assert_array_equal(
+        depth_z_image(message(depth, '32FC1')), np.array([[np.nan] * 4 + [2]], np.float32)
+    )
+
+
+def test_compressed_depth() -> None:
+    png = cv2.imencode('.png', DEPTH)[1].ravel()
+    data = np.concatenate([np.zeros(12, np.uint8), png])
+    compressed = SimpleNamespace(format='16UC1; compressedDepth', data=data)
+    assert is_depth(compressed)
+    np.testing.assert_allclose(depth_z_image(compressed), 1.5, rtol=1e-6)
+    with pytest.raises(ValueError, match='not a 16-bit PNG'):
+        depth_z_image(SimpleNamespace(format='16UC1; compressedDepth', data=data[:12]))
+
+
+def stamped(nanoseconds: int) -> SimpleNamespace:
+    stamp = SimpleNamespace(sec=0, nanosec=nanoseconds)
+    return SimpleNamespace(header=SimpleNamespace(stamp=stamp), ns=nanoseconds)
+
+
+def test_pairing_takes_the_nearest_stamp() -> None:
+    images, depths = [stamped(n * 100) for n in range(5)], [stamped(n * 60 + 20) for n in range(7)]
+    both = sorted(
+        [(False, m.ns, m) for m in images] + [(True, m.ns + 5, m) for m in depths],
+        key=lambda item: item[1],
+    )
+    pairs = list(pair_depth(both, slop=30))
+    assert [image.ns for image, _ in pairs] == [0, 100, 200, 300, 400]
+    assert [depth and depth.ns for _, depth in pairs] == [20, 80, 200, 320, 380]
+
+
+def test_pairing_without_depth_yields_every_image() -> None:
+    pairs = list(pair_depth([(False, n, stamped(n)) for n in (1, 2, 3)], slop=5))
+    assert [(image.ns, depth) for image, depth in pairs] == [(1, None), (2, None), (3, None)]
+
+
+@pytest.mark.skipif(not REAL_BAGS.is_dir(), reason='the development data are not here')
+def test_real_ros1_bags() -> None:
+    for path in sorted(REAL_BAGS.glob('*.bag')):
+        frame = next(iter(open_source(path)))
+        assert frame.image.shape == (480, 640, 3)
+        assert frame.camera.K[0, 0] == pytest.approx(537.03, abs=0.01)
+        assert 0.2 < np.isfinite(frame.depth.depth_z).mean() < 0.6
