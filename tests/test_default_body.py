@@ -10,7 +10,7 @@ from metrichmsr_ros.body.joints import JOINT_INDEX, JOINT_NAMES, PARENTS
 from metrichmsr_ros.body.landmarks import BLAZEPOSE_NAMES, LANDMARK_NAMES
 from metrichmsr_ros.body.parts import BodyPart
 
-DATA = files('metrichmsr_ros.body') / 'data' / 'anny_smpl24.npz'
+DATA = files('metrichmsr_ros.body.data') / 'anny_smpl24.npz'
 
 # Means over Anny's own men, women and children of 5 to 9 years: the shape that stands for them,
 # their height and distances between joints in metres. Printed by

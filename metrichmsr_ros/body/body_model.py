@@ -106,7 +106,7 @@ class BodyModel(nn.Module):
         """
         if path is not None:
             return cls(read_model_file(Path(path)))
-        with as_file(files('metrichmsr_ros.body') / 'data' / f'{DEFAULT_BODY}.npz') as default:
+        with as_file(files('metrichmsr_ros.body.data') / f'{DEFAULT_BODY}.npz') as default:
             return cls(read_model_file(default))
 
     @property

@@ -1,0 +1,1 @@
+"""Bodies that ship; a package, so that they are installed with the code."""
