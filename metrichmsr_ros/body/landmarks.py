@@ -43,7 +43,8 @@ _Points = dict[str, np.ndarray]
 def landmark_regressor(arrays: ModelArrays) -> np.ndarray:
     """Build the regressor of :data:`LANDMARK_NAMES`.
 
-    ``pelvis`` is the mid-hip, ``head`` the mid-point of the ears, ``foot_index`` the big toe.
+    ``pelvis`` is the mid-hip, ``neck`` its base, ``head`` the mid-point of the ears, ``foot_index``
+    the big toe.
 
     Args:
         arrays: The body.
@@ -96,7 +97,9 @@ def _anatomical_points(arrays: ModelArrays, surface: _Points) -> _Points:
     for side in ('left', 'right'):
         points[f'{side}_hip'] = arrays.j_regressor[JOINT_INDEX[f'{side}_hip']]
     points['pelvis'] = (points['left_hip'] + points['right_hip']) / 2
-    points['neck'] = arrays.j_regressor[JOINT_INDEX['neck']]
+    # Data sets mark the neck's base: half-way from SMPL's neck joint to between the shoulders.
+    mid_shoulders = (points['left_shoulder'] + points['right_shoulder']) / 2
+    points['neck'] = (arrays.j_regressor[JOINT_INDEX['neck']] + mid_shoulders) / 2
     points['head'] = (surface['left_ear'] + surface['right_ear']) / 2
     points['head_top'], points['nose'] = surface['head_top'], surface['nose']
     for side in ('left', 'right'):
