@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import struct
 
+import cv2
 import numpy as np
 
 _ENCAPSULATION = b'\x00\x01\x00\x00'
@@ -92,9 +93,9 @@ def points_bytes(points: np.ndarray, colors: np.ndarray, *, stamp: int, frame_id
     cloud = np.empty((height, width, 4), np.float32)
     cloud[..., :3] = points
     # PCL's rgb: the bytes b, g, r, 0 read as one float.
-    packed = cloud.view(np.uint8)[..., 12:]
-    packed[..., 2::-1] = colors
+    packed = cv2.cvtColor(colors, cv2.COLOR_RGB2BGRA)
     packed[..., 3] = 0
+    cloud[..., 3] = packed.view(np.float32)[..., 0]
     writer = CdrWriter().header(stamp, frame_id).pack('I', height, width, 4)
     for offset, name in enumerate(('x', 'y', 'z', 'rgb')):
         writer.string(name).pack('I', 4 * offset).pack('B', 7).pack('I', 1)

@@ -95,6 +95,7 @@ class MetricHmsrNode(LifecycleNode):
         """Subscribe and start the worker."""
         self._health.restart()
         super().on_activate(state)
+        assert self._outputs is not None
         self._inputs = Inputs(self, self._server.read(), self._receive)
         self._worker = Worker(
             pipeline=self._pipeline,
@@ -125,6 +126,7 @@ class MetricHmsrNode(LifecycleNode):
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Go back to unconfigured after an unexpected failure of a transition."""
+        self.get_logger().error('a transition failed: everything is released')
         self._release()
         return SUCCESS
 
@@ -135,6 +137,8 @@ class MetricHmsrNode(LifecycleNode):
 
     def _receive(self, item: Input) -> None:
         """Take an image in the executor's thread."""
+        if self._worker is None or self._outputs is None:
+            return  # the executor had taken it before a transition ended the subscription
         if not self._outputs.wanted(self._server.read()):
             self._health.image(idle=True)
             return
@@ -159,7 +163,7 @@ class MetricHmsrNode(LifecycleNode):
         if self._inputs is not None:
             for name in self._inputs.refresh():
                 self.get_logger().info(f'{name}: took the QoS of its publisher')
-        camera = self._worker and self._worker.camera
+        camera = self._worker.camera if self._worker is not None else None
         message = report(
             self._health.snapshot(),
             name=f'{self.get_fully_qualified_name().lstrip("/")}: perception',
@@ -196,6 +200,7 @@ class MetricHmsrNode(LifecycleNode):
         """End subscriptions, then the worker."""
         if self._inputs is not None:
             self._inputs.destroy()
+        if self._worker is not None:
             self._worker.stop()
         self._inputs = self._worker = None
 

@@ -83,7 +83,7 @@ class Outputs:
             frame_id: Frame of the input image.
             lifetime: Of the markers, seconds.
         """
-        stamp = {'stamp': scene.frame.stamp, 'frame_id': frame_id}
+        stamp: dict[str, Any] = {'stamp': scene.frame.stamp, 'frame_id': frame_id}
         header = to_header(**stamp)
         people = scene.people
         if 'people' in wanted:

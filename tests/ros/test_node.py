@@ -43,7 +43,7 @@ def call(graph: Graph, kind: type, name: str, request: object) -> object:
 def change_state(graph: Graph, label: str) -> bool:
     request = ChangeState.Request()
     request.transition.label = label
-    numbers = {'configure': 1, 'cleanup': 2, 'activate': 3, 'deactivate': 4}
+    numbers = {'configure': 1, 'cleanup': 2, 'activate': 3, 'deactivate': 4, 'shutdown': 7}
     request.transition.id = numbers[label]
     return call(graph, ChangeState, 'change_state', request).success
 
@@ -243,6 +243,10 @@ def test_lifecycle_from_start_to_cleanup_and_back(context: None) -> None:
         graph.start()
         graph.expect()
         assert len(graph.pipelines) == 2
+        assert change_state(graph, 'shutdown')
+        assert graph.state == 'finalized'
+        assert not graph.probe.count_publishers('/metrichmsr/people')
+        graph.spin_until(lambda: graph.status().message.startswith('finalized'))
 
 
 @pytest.mark.parametrize('transport', ['png', 'jpeg'])
