@@ -29,6 +29,7 @@ SECOND = 1_000_000_000
 DRAIN = 0.5  # seconds for the last frame to reach subscribers
 LATE = SECOND // 5  # a source this far behind its own pace does not race to catch up
 TRUTH_PERIOD = SECOND // 5  # truth is for measuring, not for control: a few times a second will do
+PROGRESS_PERIOD = 3.0
 DEFAULTS = {
     'source': 'synthetic',  # as data.sources.open_source
     'fov': 0.0,  # horizontal, rad; 0 = as the source says
@@ -58,6 +59,7 @@ class CameraNode(Node):
             rate=value['rate'] or None,
             people=value['people'] or None,
             depth_slop=value['depth_slop'],
+            progress=self._tell_progress,
         )
         self._restamp, self._wait_for = value['restamp'], value['wait_for']
         self._image = self.create_publisher(Image, '~/image_raw', CAMERA_QOS)
@@ -78,6 +80,11 @@ class CameraNode(Node):
         self._stop.set()
         self._thread.join(timeout=2.0)
         super().destroy_node()
+
+    def _tell_progress(self, share: float) -> None:
+        self.get_logger().info(
+            f'rendering the room, once: {share:.0%}', throttle_duration_sec=PROGRESS_PERIOD
+        )
 
     def _run(self) -> None:
         try:
