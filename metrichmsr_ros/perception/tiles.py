@@ -15,7 +15,7 @@ _Found = TypeVar('_Found')
 _LEVELS = (1.0, 0.6, 0.4)
 _MIN_STEP = 1.5  # a level must be this much smaller than the whole image to be worth its passes
 _OVERLAP = 1 / 3
-_TILES_PER_WHOLE = 4
+_TILES_PER_WHOLE = 3
 
 
 @dataclass(frozen=True)
