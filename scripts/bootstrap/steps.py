@@ -14,6 +14,8 @@ from machine import Python, upstream_packages
 ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / '.venv'
 TORCH = 'torch==2.13.0'
+# A ROS installation's cv_bridge is built with NumPy 1; so named, pip need not try every release.
+NUMPY_1 = ('numpy<2', 'opencv-python-headless<4.12', 'rerun-sdk<0.24')
 ROS_REQUIREMENTS = Path(__file__).with_name('requirements-ros.txt')
 MEND_WHEELS = Path(__file__).with_name('mend_wheels.py')
 UNDERLAY = ROOT / 'ros2_ws' / 'underlay' / 'src'
@@ -38,10 +40,13 @@ class Environment:
     def pip(self, title: str, *arguments: str) -> None:
         """Install with the environment's pip, under the constraints."""
         constraints = VENV / 'constraints.txt'
-        pins = [TORCH, 'setuptools<80', *(['numpy<2'] if self.ros else [])]
+        pins = [TORCH, 'setuptools<80', *(NUMPY_1 if self.ros else ())]
         constraints.write_text('\n'.join(pins) + '\n')
         pip = [str(VENV / 'bin' / 'python'), '-m', 'pip']
-        options = ['--disable-pip-version-check', '--retries', '2', '-c', str(constraints)]
+        options = [
+            '--disable-pip-version-check', '--progress-bar', 'off', '--retries', '2',
+            '-c', str(constraints),
+        ]  # fmt: skip
         self.runner.run(title, [*pip, 'install', *options, *arguments], env=child_environment())
 
 
