@@ -28,14 +28,15 @@ BLAZEPOSE_NAMES: tuple[str, ...] = (
     'right_heel', 'left_foot_index', 'right_foot_index',
 )  # fmt: skip
 
-# BlazePose marks hips lower than the femoral heads: by 2-3 % of a standing person's box, 4 cm,
-# which is a tenth of the thigh.
-_HIP_DROP = 0.1
-# Distances between the eyes, in units of the pupils' distance.
-_EYE_HALF_WIDTH = 0.25
-# Where BlazePose marks the knuckles on the way from the wrist to the fingertips.
-_KNUCKLE = 0.6
-_THUMB_KNUCKLE = 0.55
+# Where BlazePose marks its points, measured on renders of the default body and, for the hips, on
+# photographs with triangulated joints. Each number is a share of the way between two points.
+_HIP_TO_KNEE, _HIP_TO_MIDDLE = 0.07, 0.1
+_EYE_TO_CORNER = 0.25  # of the distance between the pupils
+_EAR_TO_EYE = 0.2
+_WRIST_TO_TIP = {'pinky': 0.6, 'index': 0.6, 'thumb': 0.55}
+_KNUCKLE_TO_HAND = 0.35
+_HEEL_TO_TOE = 0.08
+_BEYOND_FOOT = 0.15  # of the distance from heel to toe
 
 _Points = dict[str, np.ndarray]
 
@@ -43,8 +44,8 @@ _Points = dict[str, np.ndarray]
 def landmark_regressor(arrays: ModelArrays) -> np.ndarray:
     """Build the regressor of :data:`LANDMARK_NAMES`.
 
-    ``pelvis`` is the mid-hip, ``neck`` its base, ``head`` the mid-point of the ears, ``foot_index``
-    the big toe.
+    ``pelvis`` is the mid-hip, ``neck`` its base, ``head`` the mid-point of the ears, and
+    ``foot_index`` the big toe.
 
     Args:
         arrays: The body.
@@ -67,29 +68,38 @@ def blazepose_regressor(arrays: ModelArrays) -> np.ndarray:
     """
     surface = _surface_rows(arrays)
     points = _anatomical_points(arrays, surface)
-    mid_eyes = (surface['left_eye'] + surface['right_eye']) / 2
-    half_pupils = (surface['left_eye'] - surface['right_eye']) / 2
-    for side, sign in (('left', 1.0), ('right', -1.0)):
-        eye = surface[f'{side}_eye']
-        width = sign * 2 * _EYE_HALF_WIDTH * half_pupils
-        points[f'{side}_eye'] = eye
-        points[f'{side}_eye_inner'] = eye - width
-        points[f'{side}_eye_outer'] = eye + width
-        points[f'{side}_ear'] = surface[f'{side}_ear']
-        mouth = f'{side}_mouth'
-        points[f'mouth_{side}'] = (
-            surface[mouth]
-            if mouth in surface
-            # A body that does not name its mouth: about as far below the nose as that is below
-            # the eyes.
-            else 1.55 * surface['nose'] - 0.55 * mid_eyes + sign * 0.75 * half_pupils
+    for side in ('left', 'right'):
+        hip, knee = points[f'{side}_hip'], points[f'{side}_knee']
+        points[f'{side}_hip'] = (
+            hip + _HIP_TO_KNEE * (knee - hip) + _HIP_TO_MIDDLE * (points['pelvis'] - hip)
         )
-        hip, knee, wrist = (points[f'{side}_{name}'] for name in ('hip', 'knee', 'wrist'))
-        points[f'{side}_hip'] = hip + _HIP_DROP * (knee - hip)
-        for finger, part in (('pinky', _KNUCKLE), ('index', _KNUCKLE), ('thumb', _THUMB_KNUCKLE)):
-            tip = surface[f'{side}_{finger}_tip']
-            points[f'{side}_{finger}'] = wrist + part * (tip - wrist)
+        hand, foot = (
+            arrays.j_regressor[JOINT_INDEX[f'{side}_{name}']] for name in ('hand', 'foot')
+        )
+        wrist, heel, toe = (points[f'{side}_{name}'] for name in ('wrist', 'heel', 'foot_index'))
+        for finger, share in _WRIST_TO_TIP.items():
+            knuckle = wrist + share * (surface[f'{side}_{finger}_tip'] - wrist)
+            points[f'{side}_{finger}'] = knuckle + _KNUCKLE_TO_HAND * (hand - knuckle)
+        points[f'{side}_heel'] = heel + _HEEL_TO_TOE * (toe - heel)
+        points[f'{side}_foot_index'] = foot + _BEYOND_FOOT * (toe - heel)
+    points |= _face_points(surface)
     return np.stack([points[name] for name in BLAZEPOSE_NAMES])
+
+
+def _face_points(surface: _Points) -> _Points:
+    points = {}
+    middle = (surface['left_eye'] + surface['right_eye']) / 2
+    for side in ('left', 'right'):
+        eye, ear = surface[f'{side}_eye'], surface[f'{side}_ear']
+        outwards = eye - middle
+        points[f'{side}_eye'] = eye
+        points[f'{side}_eye_inner'] = eye - 2 * _EYE_TO_CORNER * outwards
+        points[f'{side}_eye_outer'] = eye + 2 * _EYE_TO_CORNER * outwards
+        points[f'{side}_ear'] = ear + _EAR_TO_EYE * (eye - ear)
+        # SMPL does not name its mouth: it lies about half as far below the nose as the eyes above.
+        guess = 1.55 * surface['nose'] - 0.55 * middle + 0.75 * outwards
+        points[f'mouth_{side}'] = surface.get(f'{side}_mouth', guess)
+    return points
 
 
 def _anatomical_points(arrays: ModelArrays, surface: _Points) -> _Points:
