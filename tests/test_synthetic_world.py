@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.data.sources import open_source, SourceError
@@ -190,3 +191,10 @@ def test_source_plays_the_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_source_names_a_wrong_number_of_people() -> None:
     with pytest.raises(SourceError, match='people=7 must be 1 to 3'):
         open_source('synthetic', people=7)
+
+
+def test_preset_knows_where_the_camera_hangs() -> None:
+    preset = Path(__file__).parents[1] / 'config' / 'cameras' / 'synthetic.yaml'
+    parameters = yaml.safe_load(preset.read_text())['parameters']
+    assert parameters['camera_height'] == WorldConfig().camera_height
+    assert parameters['camera_tilt'] == WorldConfig().camera_tilt

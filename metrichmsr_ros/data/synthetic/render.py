@@ -25,7 +25,7 @@ _ROOM_RAYS = 2  # per sample; neighbours are averaged
 _AMBIENT_REACH = 0.7
 _SHADOW_STRIDE = 2
 _LONGEST_EDGE = 0.06  # of a dressed body's triangles, metres
-_EXPOSURE = 1.35
+_EXPOSURE = 0.8
 
 wp.config.quiet = True
 
