@@ -58,6 +58,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--version', action='version', version=f'metrichmsr {_version()}')
     commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
 
+    for command in (_add_infer(commands), _add_evaluate(commands)):
+        command.add_argument(
+            '--boxes', choices=('index',), help="give the method the index's boxes: no detector"
+        )
+        command.add_argument(
+            '--body-model', type=Path, metavar='PATH', help='SMPL-format file (default: shipped)'
+        )
+    return parser
+
+
+def _add_infer(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     infer = commands.add_parser(
         'infer',
         help='predict the people of every image of an index',
@@ -70,9 +81,15 @@ def _parser() -> argparse.ArgumentParser:
         '--json', required=True, type=Path, metavar='OUT.json', help='prediction file to write'
     )
     infer.add_argument(
-        '--depth-dir', type=Path, metavar='DIR', help='write depth images there, <stem>.npz'
+        '--depth-dir',
+        type=Path,
+        metavar='DIR',
+        help="write depth images there, <stem>.npz: the people's surfaces, NaN elsewhere",
     )
+    return infer
 
+
+def _add_evaluate(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     evaluate = commands.add_parser(
         'evaluate',
         help='score predictions against the truth of an index',
@@ -91,14 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument(
         '--json', type=Path, metavar='REPORT.json', help='write all figures and rows there'
     )
-    for command in (infer, evaluate):
-        command.add_argument(
-            '--boxes', choices=('index',), help="give the method the index's boxes: no detector"
-        )
-        command.add_argument(
-            '--body-model', type=Path, metavar='PATH', help='SMPL-format file (default: shipped)'
-        )
-    return parser
+    return evaluate
 
 
 def _version() -> str:
