@@ -50,7 +50,7 @@ class CdrWriter:
         if values.size == 0:
             return self
         self._align(values.itemsize)
-        return self._append(memoryview(values).cast('B'))
+        return self._append(values.data.cast('B'))
 
     def getvalue(self) -> bytes:
         """Return the serialised message."""

@@ -134,6 +134,8 @@ class MetricHmsrNode(LifecycleNode):
         """Stop the worker, then destroy the node."""
         self._stop()
         super().destroy_node()
+        # rclpy forgets the state machine: its services would stay in the graph and never answer.
+        self._state_machine.destroy_when_not_in_use()
 
     def _receive(self, item: Input) -> None:
         """Take an image in the executor's thread."""

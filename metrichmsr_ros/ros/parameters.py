@@ -6,7 +6,7 @@ Free of ROS, so that ``python -m metrichmsr_ros.ros.parameters`` prints the tabl
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 import sys
 import textwrap
@@ -52,8 +52,9 @@ class Rule:
 
     def objection(self, name: str, value: Value) -> str:
         """Return why ``value`` breaks the rule, '' where it does not."""
-        bad = self.bounds is not None and not self.bounds[0] <= value <= self.bounds[1]
-        bad = bad or (bool(self.choices) and value not in self.choices)
+        bad = bool(self.choices) and value not in self.choices
+        if self.bounds is not None and not isinstance(value, str):
+            bad = not self.bounds[0] <= value <= self.bounds[1]
         return f'{name} is {value!r}: it must be {self._demand}' if bad else ''
 
     @property
@@ -136,7 +137,7 @@ class Parameters:
 
 
 RULES: dict[str, Rule] = {item.name: item.metadata['rule'] for item in fields(Parameters)}
-DEFAULTS: dict[str, Value] = {item.name: item.default for item in fields(Parameters)}
+DEFAULTS: dict[str, Value] = asdict(Parameters())
 
 
 def pipeline_config(parameters: Parameters) -> PipelineConfig:

@@ -1,6 +1,7 @@
 """The running node with its usual inputs; bad ones are in test_faults.py."""
 
 from collections.abc import Iterator
+import time
 
 import cv2
 from graph import Graph, HEIGHT, make_depth, make_image, make_info, running, WIDTH
@@ -362,6 +363,18 @@ def test_parameters_describe_and_guard_themselves(graph: Graph) -> None:
     assert set_parameter(graph, 'marker_lifetime', 2.0) == (True, '')
     assert graph.node._server.read().fov == 0.0
     graph.expect()
+
+
+def test_a_destroyed_node_leaves_the_graph(context: None) -> None:
+    watcher = rclpy.create_node('watcher')
+    with running() as graph:
+        graph.start()
+        assert watcher.count_services('/metrichmsr/get_state') == 1
+    end = time.monotonic() + 10
+    while watcher.count_services('/metrichmsr/get_state'):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    watcher.destroy_node()
 
 
 def test_an_unknown_start_up_parameter_is_named(context: None) -> None:
