@@ -69,7 +69,7 @@ def test_manifest_names_exactly_the_ros_packages_that_are_imported():
     declared = {item.text for item in manifest.findall('exec_depend')}
 
     assert declared == ros_packages(files)
-    tests = ros_packages(list((ROOT / 'tests').rglob('*.py')))
+    tests = ros_packages(list((ROOT / 'tests/ros').glob('*.py')))
     assert tests <= declared | {item.text for item in manifest.findall('test_depend')}
 
 

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / '.venv'
 TORCH = 'torch==2.13.0'
 # A ROS installation's cv_bridge is built with NumPy 1; so named, pip need not try every release.
-NUMPY_1 = ('numpy<2', 'opencv-python-headless<4.12', 'rerun-sdk<0.24')
+NUMPY_1 = ('numpy<2', 'opencv-python-headless<4.12', 'pyarrow<22', 'rerun-sdk<0.24')
 ROS_REQUIREMENTS = Path(__file__).with_name('requirements-ros.txt')
 MEND_WHEELS = Path(__file__).with_name('mend_wheels.py')
 UNDERLAY = ROOT / 'ros2_ws' / 'underlay' / 'src'
