@@ -74,6 +74,16 @@ def landmark_finder(*, true_boxes: bool) -> LandmarkFinder:
     return find
 
 
+def check_images(images: Sequence[IndexImage]) -> None:
+    """Read every image once, so that a bad one ends a long run before it starts.
+
+    Raises:
+        ValueError: An image is missing, corrupt or of another size.
+    """
+    for image in images:
+        image.read_image()
+
+
 def infer(
     images: Sequence[IndexImage],
     *,
@@ -98,9 +108,6 @@ def infer(
         ValueError: An image is missing, corrupt or of another size.
         OSError: A depth file cannot be written.
     """
-    missing = [str(image.path) for image in images if not image.path.is_file()]
-    if missing:
-        raise ValueError(f'{len(missing)} images of the index are missing (first: {missing[0]})')
     if depth_dir is not None:
         check_depth_names(images)
         depth_dir.mkdir(parents=True, exist_ok=True)

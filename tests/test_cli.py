@@ -125,6 +125,24 @@ def test_unknown_method(index, tmp_path, capsys):
     assert not (tmp_path / 'out.json').exists()
 
 
+def test_missing_and_corrupt_image(index, tmp_path):
+    for spoil, rule in (
+        (lambda path: path.write_bytes(b'junk'), 'a.png is not a readable image'),
+        (lambda path: path.unlink(), 'a.png is missing'),
+    ):
+        spoil(tmp_path / 'a.png')
+        run = subprocess.run(
+            [sys.executable, '-m', 'metrichmsr_ros.cli', *infer_arguments(index, tmp_path)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert run.returncode == 2
+        assert run.stdout == ''
+        assert len(run.stderr.splitlines()) == 1, run.stderr
+        assert rule in run.stderr
+
+
 def test_wrong_body_model(index, tmp_path, capsys):
     arguments = [*infer_arguments(index, tmp_path), '--body-model', str(tmp_path / 'none.npz')]
     assert cli.main(arguments) == 2

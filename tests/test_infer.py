@@ -10,7 +10,7 @@ import pytest
 from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.data.index import JOINT_NAMES, read_index
 from metrichmsr_ros.data.predictions import write_predictions
-from metrichmsr_ros.infer import build_method, infer, landmark_finder
+from metrichmsr_ros.infer import build_method, check_images, infer, landmark_finder
 from metrichmsr_ros.perception.blazepose.assets import AssetError, find_assets
 from metrichmsr_ros.structures import Landmarks
 
@@ -122,15 +122,11 @@ def test_images_that_would_share_a_depth_file_are_refused(index, body, tmp_path)
         run(twice, body, depth_dir=tmp_path / 'depth')
 
 
-def test_missing_image_is_refused_before_any_work(index, body):
+def test_every_image_is_checked_before_a_run(index):
+    check_images(index)
     index[1].path.unlink()
-
-    def find(image, frame):
-        raise AssertionError('must not get here')
-
-    estimator = build_method('landmark_ik', body)
-    with pytest.raises(ValueError, match=r'1 images .* missing \(first: .*nobody\.png\)'):
-        infer(index, estimator=estimator, body=body, find_landmarks=find)
+    with pytest.raises(ValueError, match=r'nobody\.png is missing'):
+        check_images(index)
 
 
 def test_corrupt_image_is_refused_by_name(index, body):
