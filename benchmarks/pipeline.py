@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument('--frames', type=int, default=100)
     options = parser.parse_args()
 
-    config = WorldConfig(people=options.people, seconds=2.0)
+    config = WorldConfig(people=options.people, rate=5.0)
     world = SyntheticWorld(config)
     loop = world.render()
     pipeline = build_pipeline(
@@ -41,9 +41,8 @@ def main() -> None:
     )
     times: dict[str, list[float]] = {}
     for k in range(WARM_UP + options.frames):
-        # To and fro: the loop of two seconds does not close.
-        t = abs((k + len(loop)) % (2 * len(loop)) - len(loop)) % len(loop)
-        stages = _one_frame(pipeline, Frame(loop.images[t], world.camera, k * 66_666_667))
+        image = loop.images[k % len(loop)]
+        stages = _one_frame(pipeline, Frame(image, world.camera, k * 200_000_000))
         for stage, seconds in stages.items() if k >= WARM_UP else ():
             times.setdefault(stage, []).append(1000 * seconds)
 
