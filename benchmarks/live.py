@@ -1,0 +1,67 @@
+"""The whole graph live: rate, latency and errors of the demonstration with one to three people.
+
+Camera, node and monitor run as three processes over DDS for each number of people; the figures are
+those that the monitor measured as a user of the topics.
+
+Run: python benchmarks/live.py [--people 1 2 3] [--seconds 20]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+import subprocess
+import sys
+import tempfile
+
+from _report import print_header
+
+ROW = '| {:>6} | {:>9} | {:>9} | {:>6} | {:>6} | {:>7} | {:>7} | {:>4} | {:>8} | {:>7} |'
+
+
+def main() -> None:
+    """Measure and print one row per number of people."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--people', type=int, nargs='+', default=[1, 2, 3])
+    parser.add_argument('--seconds', type=float, default=20.0)
+    arguments = parser.parse_args()
+    print_header('Live graph, synthetic camera 640x480, everything subscribed')
+    print()
+    titles = ('people', 'camera Hz', 'result Hz', 'p50 ms', 'p99 ms', 'pelvis', 'missed', 'ids')
+    print(ROW.format(*titles, 'AbsRel', 'prior'))
+    print('|' + '|'.join(['---:'] * 10) + '|')
+    for people in arguments.people:
+        print(row(people, run(people, arguments.seconds)))
+
+
+def run(people: int, seconds: float) -> dict:
+    """Run the demonstration and return the monitor's summary."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, '-m', 'metrichmsr_ros.ros.demo', '--people', str(people)]
+        command += ['--duration', str(seconds), '--output', folder]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        return json.loads((Path(folder) / 'summary.json').read_text())
+
+
+def row(people: int, summary: dict) -> str:
+    """Return one line of the table."""
+    rates, errors = summary['rates_hz'], summary['people_errors']
+    latency, depth = summary['latency_ms'], summary['depth_abs_rel']
+    ids = [len(seen) for seen in errors['ids_per_true_person'].values()]
+    return ROW.format(
+        people,
+        f'{rates["image"]:.1f}',
+        f'{rates["people"]:.1f}',
+        f'{latency["p50"]:.0f}',
+        f'{latency["p99"]:.0f}',
+        f'{errors["pelvis_error_median_percent"]:.1f} %',
+        f'{100 * errors["people_missed"] / errors["people_true"]:.1f} %',
+        f'{max(ids)}',
+        f'{depth["refined"]:.3f}',
+        f'{depth["prior"]:.3f}',
+    )
+
+
+if __name__ == '__main__':
+    main()
