@@ -77,7 +77,7 @@ def _paint_meshes(picture: np.ndarray, people: People, mesh: MeshDepth, camera: 
         light = OPACITY * _headlight(mesh.depth_z[window], rays[window])[on]
         region = picture[window]
         under = (1 - OPACITY) * region[on]
-        region[on] = light[:, None] * np.float32(id_color(people.ids[i])) + under
+        region[on] = light[:, None] * np.array(id_color(people.ids[i]), np.float32) + under
 
 
 def _headlight(depth_z: np.ndarray, rays: np.ndarray) -> np.ndarray:

@@ -186,17 +186,16 @@ class Pipeline:
         if want_depth and self._depth_source is not None:
             with watch('depth'):
                 prior = self._depth_source.depth(frame)
-        measured = prior is not None and prior.measured
-        mesh = None
-        if want_mesh or not (prior is None or measured):
-            with watch('mesh'):
-                # Predicted people come last and are hidden by something: they have no pixels.
-                seen = people.select([state != TrackState.PREDICTED for state in people.states])
-                mesh = self._raycaster.cast(seen.vertices, frame.camera)
-        if prior is None:
-            return mesh, None
-        if measured:
-            return mesh, unrefined(prior)
+        depth = unrefined(prior) if prior is not None and prior.measured else None
+        to_refine = prior is not None and depth is None
+        if not (want_mesh or to_refine):
+            return None, depth
+        with watch('mesh'):
+            # Predicted people come last and are hidden by something: they have no pixels.
+            seen = people.select([state != TrackState.PREDICTED for state in people.states])
+            mesh = self._raycaster.cast(seen.vertices, frame.camera)
+        if prior is None or not to_refine:
+            return mesh, depth
         with watch('depth'):
             return mesh, refine_depth(prior, seen, mesh)
 
