@@ -150,7 +150,7 @@ def test_topics_are_chosen_by_type_and_encoding(tmp_path: Path) -> None:
             header=recorder.header(5.0, 'eye'), format='bgr8; png compressed', data=png,
         )  # fmt: skip
     source = open_source(tmp_path / 'many')
-    assert source.topics == BagTopics('/colour/image_raw/compressed', '/colour/camera_info', None)
+    assert source.topics == BagTopics('/colour/image_raw/compressed', '/colour/camera_info', '')
     np.testing.assert_array_equal(next(iter(source)).image, RED)
     mask = open_source(tmp_path / 'many', topics=BagTopics(image='/a_mask', depth='/ir/depth'))
     frame = next(iter(mask))

@@ -71,13 +71,18 @@ def depth_z_image(message: Any) -> np.ndarray:
         kind = np.float32 if message.encoding == '32FC1' else np.uint16
         depth = _rows(message, np.dtype(kind), 1)
     else:
-        png = np.asarray(message.data, np.uint8)[_COMPRESSED_DEPTH_HEADER:]
-        depth = cv2.imdecode(png, cv2.IMREAD_UNCHANGED) if png.size else None
-        if depth is None or depth.dtype != np.uint16:
-            raise ValueError(f'depth of format {message.format!r} is not a 16-bit PNG')
+        depth = _decode_png(message)
     depth_z = depth.astype(np.float32) * (1.0 if depth.dtype == np.float32 else 1e-3)
     depth_z[~(depth_z > 0) | ~np.isfinite(depth_z)] = np.nan
     return depth_z
+
+
+def _decode_png(message: Any) -> np.ndarray:
+    png = np.asarray(message.data, np.uint8)[_COMPRESSED_DEPTH_HEADER:]
+    depth = cv2.imdecode(png, cv2.IMREAD_UNCHANGED) if png.size else None
+    if depth is None or depth.dtype != np.uint16:
+        raise ValueError(f'depth of format {message.format!r} is not a 16-bit PNG')
+    return depth
 
 
 def camera_info_values(message: Any) -> SimpleNamespace:

@@ -37,7 +37,7 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class BagTopics:
-    """Topics to read; None = chosen by type and encoding.
+    """Topics to read; empty = chosen by type and encoding, or there is none.
 
     Attributes:
         image: Image or CompressedImage.
@@ -45,16 +45,16 @@ class BagTopics:
         depth: Image (16UC1, 32FC1) or compressedDepth, seen from the frame of ``image``.
     """
 
-    image: str | None = None
-    camera_info: str | None = None
-    depth: str | None = None
+    image: str = ''
+    camera_info: str = ''
+    depth: str = ''
 
 
 class BagSource:
     """The camera of a bag; a bag with a single image shows it at 10 Hz.
 
     Attributes:
-        topics: The topics that were chosen; None where there is no ``depth`` or ``camera_info``.
+        topics: The topics that were chosen.
     """
 
     def __init__(
@@ -148,12 +148,12 @@ def choose_topics(heads: dict[str, Any], wanted: BagTopics, bag: str) -> BagTopi
         SourceError: No colour image, or a wanted topic is not there.
     """
     for topic in (wanted.image, wanted.camera_info, wanted.depth):
-        if topic is not None and topic not in heads:
+        if topic and topic not in heads:
             raise SourceError(f'{bag} has no topic {topic}; it has {", ".join(sorted(heads))}')
     infos = [t for t, m in heads.items() if hasattr(m, 'distortion_model')]
     images = [t for t in heads if t not in infos]
     colour = [t for t in images if is_colour(heads[t])]
-    if wanted.image is None and not colour:
+    if not wanted.image and not colour:
         raise SourceError(
             f'{bag} has no colour image; it has {", ".join(sorted(heads)) or "nothing"}'
         )
@@ -215,13 +215,11 @@ def _first_messages(reader: AnyReader) -> dict[str, Any]:
     return heads
 
 
-def _messages(reader: AnyReader, topic: str | None) -> Iterator[Any]:
+def _messages(reader: AnyReader, topic: str) -> Iterator[Any]:
     return (message for _, _, message in _decoded(reader, (topic,)))
 
 
-def _decoded(
-    reader: AnyReader, topics: tuple[str | None, ...]
-) -> Iterator[tuple[Connection, int, Any]]:
+def _decoded(reader: AnyReader, topics: tuple[str, ...]) -> Iterator[tuple[Connection, int, Any]]:
     connections = [c for c in reader.connections if c.topic in topics]
     if not connections:  # rosbags takes an empty choice for all
         return
@@ -249,27 +247,27 @@ def _stamp(message: Any) -> int:
     return message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
 
 
-def _beside(image: str, infos: list[str]) -> str | None:
+def _beside(image: str, infos: list[str]) -> str:
     """Return the CameraInfo topic that image_transport pairs with ``image``."""
     parts = image.split('/')
     for depth in (1, 2):  # …/image_raw and …/image_raw/compressed
         topic = '/'.join([*parts[:-depth], 'camera_info'])
         if topic in infos:
             return topic
-    return None
+    return ''
 
 
-def _info_of(image: str, infos: list[str], heads: dict[str, Any]) -> str | None:
+def _info_of(image: str, infos: list[str], heads: dict[str, Any]) -> str:
     """Return the CameraInfo of ``image``: beside it, else of its frame."""
     frame_id = heads[image].header.frame_id
     same_frame = (t for t in infos if heads[t].header.frame_id == frame_id)
-    return _beside(image, infos) or next(same_frame, None)
+    return _beside(image, infos) or next(same_frame, '')
 
 
-def _depth_of(image: str, depths: list[str], heads: dict[str, Any]) -> str | None:
-    """Return a depth topic that is seen from the frame of ``image``; raw before compressed."""
+def _depth_of(image: str, depths: list[str], heads: dict[str, Any]) -> str:
+    """Return a depth topic in the frame of ``image``, or ''; raw before compressed."""
     frame_id = heads[image].header.frame_id
     aligned = [t for t in depths if heads[t].header.frame_id == frame_id]
     if depths and not aligned:
         _logger.warning('no depth topic of %s is in the frame %s of the image', depths, frame_id)
-    return min(aligned, key=lambda t: (not hasattr(heads[t], 'encoding'), t), default=None)
+    return min(aligned, key=lambda t: (not hasattr(heads[t], 'encoding'), t), default='')

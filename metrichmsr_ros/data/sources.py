@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 import os
 from pathlib import Path
 import stat
@@ -60,7 +61,7 @@ def open_source(
     intrinsics = Intrinsics(fov, None if camera_info is None else Path(camera_info))
     spec = os.fspath(spec)
     if spec == SYNTHETIC:
-        return _synthetic({'people': people, 'rate': rate}, loop is not False, progress)
+        return _synthetic(people, rate, loop is not False, progress)
     path = Path(spec).expanduser()
     if not path.exists():
         raise SourceError(f'{spec} does not exist')
@@ -82,14 +83,19 @@ def _is_bag(path: Path) -> bool:
 
 
 def _synthetic(
-    given: dict[str, float | None], loop: bool, progress: Callable[[float], None] | None
+    people: int | None, rate: float | None, loop: bool, progress: Callable[[float], None] | None
 ) -> Source:
     # Imported here: Warp and the body are not needed to play a file.
     from metrichmsr_ros.data.synthetic.source import SyntheticSource
     from metrichmsr_ros.data.synthetic.world import WorldConfig
 
+    config = WorldConfig()
     try:
-        config = WorldConfig(**{name: value for name, value in given.items() if value is not None})
+        config = replace(
+            config,
+            people=config.people if people is None else people,
+            rate=config.rate if rate is None else rate,
+        )
     except ValueError as error:
         raise SourceError(str(error)) from None
     return SyntheticSource(config, loop=loop, progress=progress)

@@ -1,6 +1,8 @@
 """The Warp kernels of the renderer. World frame as in ``skeleton``; letters as in ``render``."""
 # Warp takes float(0.0) and int(0) as variables and bare numbers as constants, so neither is idle.
+# Its annotations are values to Warp, which mypy cannot read.
 # ruff: noqa: UP018, RUF046
+# mypy: ignore-errors
 
 import warp as wp
 

@@ -27,8 +27,6 @@ _SHADOW_STRIDE = 2
 _LONGEST_EDGE = 0.06  # of a dressed body's triangles, metres
 _EXPOSURE = 0.8
 
-wp.config.quiet = True
-
 
 @dataclass(frozen=True)
 class Picture:
@@ -73,6 +71,7 @@ class Renderer:
         stand_off: np.ndarray,
         seed: int,
     ) -> None:
+        wp.config.log_level = wp.LOG_WARNING  # no banner, no notes on compilation
         self._camera, self._seed = camera, seed
         self._R, self._origin = R_world_from_camera, position
         self._faces, self._stand_off = faces, stand_off
@@ -179,9 +178,9 @@ class Renderer:
         points = self._origin + directions[:, :_SAMPLES] * reach
         albedo, glow = room.paint(points.reshape(-1, 3), hits.ravel(), seed=self._seed)
         albedo, glow = albedo.reshape(points.shape), glow.reshape(points.shape)
-        light = self._smooth_light(light.numpy()[:, :_SAMPLES], hits // room.FACES_PER_BLOCK)
-        lamps = [albedo * light[..., k, None] * room.LIGHT_COLOURS[k] for k in range(2)]
-        rest = [albedo * light[..., 2, None] * room.AMBIENT, glow]
+        shares = self._smooth_light(light.numpy()[:, :_SAMPLES], hits // room.FACES_PER_BLOCK)
+        lamps = [albedo * shares[..., k, None] * room.LIGHT_COLOURS[k] for k in range(2)]
+        rest = [albedo * shares[..., 2, None] * room.AMBIENT, glow]
         self._room_lamps = _array(np.stack([part.mean(1) for part in lamps], 1), wp.vec3)
         self._room_rest = _array(np.stack([part.mean(1) for part in rest], 1), wp.vec3)
 
@@ -233,7 +232,7 @@ class Renderer:
             # Between the vertices of a triangle lie its pixels.
             reach = int(_LONGEST_EDGE / 2 * self._camera.K[0, 0] / points[:, 2].min()) + 2
             window = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
-            near |= cv2.dilate(own, window) << np.uint8(number)
+            near |= np.asarray(cv2.dilate(own, window), np.uint8) << np.uint8(number)
         return near.ravel()
 
     def _develop(self, linear: np.ndarray, frame: int) -> np.ndarray:
@@ -249,7 +248,7 @@ class Renderer:
         return np.round(255 * np.clip(noisy, 0, 1) ** (1 / 2.2)).astype(np.uint8)
 
 
-def _array(values: object, kind: type) -> wp.array:
+def _array(values: np.ndarray | list[int], kind: type) -> wp.array:
     return wp.array(values, dtype=kind, device='cpu')
 
 
