@@ -178,6 +178,21 @@ def test_bag_without_images(tmp_path: Path) -> None:
         open_source(tmp_path / 'numbers')
 
 
+@pytest.mark.parametrize('damage', ['cut', 'garbled'])
+def test_damaged_bag(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / 'walk.bag'
+    recorder = Recorder(path, 'ros1')
+    with recorder.writer:
+        for n in range(8):
+            recorder.image('/rgb', 1 + n / 10, RED, 'rgb8')
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2
+    data[middle:] = b'' if damage == 'cut' else bytes(3000) + data[middle + 3000 :]
+    path.write_bytes(bytes(data))
+    with pytest.raises(SourceError, match=r'walk\.bag is (damaged|not a readable bag)'):
+        list(open_source(path))
+
+
 def test_truncated_image_is_told_when_opening(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path / 'short', 'mcap')
     with recorder.writer:

@@ -8,9 +8,12 @@ from contextlib import closing
 from dataclasses import dataclass
 import logging
 from pathlib import Path
+import sqlite3
+import struct
 from types import SimpleNamespace
 from typing import Any
 
+from rosbags import rosbag1, rosbag2
 from rosbags.highlevel import AnyReader, AnyReaderError
 from rosbags.interfaces import Connection
 from rosbags.typesys import get_typestore, Stores
@@ -31,6 +34,11 @@ SINGLE_IMAGE_RATE = 10.0
 DEPTH_SLOP = 0.5
 _IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 _INFO_TYPE = 'sensor_msgs/msg/CameraInfo'
+
+# What the readers raise on garbled bytes.
+_DAMAGE = (
+    rosbag1.ReaderError, rosbag2.ReaderError, sqlite3.Error, struct.error, ValueError, IndexError,
+)  # fmt: skip
 
 _logger = logging.getLogger(__name__)
 
@@ -82,10 +90,13 @@ class BagSource:
             own_rate = (count - 1) / (reader.duration * 1e-9) if count > 1 else SINGLE_IMAGE_RATE
         self.rate = rate or own_rate
         self.loop = count == 1 if loop is None else loop
-        next(self._one_pass())  # an undecodable image or calibration is told at once
+        first = next(self._one_pass())  # an undecodable image or calibration is told at once
+        self._only = first if count == 1 else None
 
     def __iter__(self) -> Iterator[SourceFrame]:
-        return repeat(self._one_pass, loop=self.loop, rate=self.rate)
+        only = self._only
+        one_pass = self._one_pass if only is None else lambda: iter([only])
+        return repeat(one_pass, loop=self.loop, rate=self.rate)
 
     def _open(self) -> AnyReader:
         try:
@@ -223,8 +234,11 @@ def _decoded(reader: AnyReader, topics: tuple[str, ...]) -> Iterator[tuple[Conne
     connections = [c for c in reader.connections if c.topic in topics]
     if not connections:  # rosbags takes an empty choice for all
         return
-    for connection, time, raw in reader.messages(connections):
-        yield connection, time, reader.deserialize(raw, connection.msgtype)
+    try:
+        for connection, time, raw in reader.messages(connections):
+            yield connection, time, reader.deserialize(raw, connection.msgtype)
+    except _DAMAGE as error:
+        raise SourceError(f'{reader.paths[0]} is damaged: {error}') from None
 
 
 def _calibrations(infos: Iterable[Any]) -> list[tuple[int, SimpleNamespace]]:
