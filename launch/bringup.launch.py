@@ -18,6 +18,7 @@ from metrichmsr_ros.ros.presets import load_preset, parameter_arguments, preset_
 SHARE = Path(get_package_share_directory('metrichmsr_ros'))
 CAMERAS = SHARE / 'config' / 'cameras'
 BOOL = ['true', 'false']
+CHOSEN = ('image_transport', 'depth_source', 'device', 'body_model')  # passed on if given
 
 # name: (default, description, choices); an empty default means "as params_file says, else the
 # camera preset, else the node's own default".
@@ -33,6 +34,7 @@ ARGUMENTS = {
     'depth_topic': ('', 'depth image', None),
     'depth_camera_info_topic': ('', 'CameraInfo of the depth image', None),
     'image_transport': ('', 'raw or compressed', ['', 'raw', 'compressed']),
+    'depth_source': ('', 'where depth comes from', ['', 'none', 'topic', 'ground']),
     'device': ('', 'cpu or cuda:<n>', None),
     'body_model': ('', 'SMPL file to use instead of the default body', None),
     'respawn': ('false', 'start the node again when it dies', BOOL),
@@ -57,9 +59,7 @@ def _wants_rviz(choice):
 def _perception(value, preset):
     topics = dict(preset.topics)
     topics.update({name: value[f'{name}_topic'] for name in TOPICS if value[f'{name}_topic']})
-    chosen = {
-        name: value[name] for name in ('image_transport', 'device', 'body_model') if value[name]
-    }
+    chosen = {name: value[name] for name in CHOSEN if value[name]}
     switches = {name: value[name] == 'true' for name in ('autostart', 'use_sim_time')}
     # Not through Node(parameters=...): it writes the node's full name above dictionaries, which
     # then win over the wildcard of a user's file. As plain arguments the later one wins.

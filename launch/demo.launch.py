@@ -12,10 +12,14 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-BRINGUP = Path(get_package_share_directory('metrichmsr_ros')) / 'launch' / 'bringup.launch.py'
+from metrichmsr_ros.ros.presets import preset_of_source
+
+SHARE = Path(get_package_share_directory('metrichmsr_ros'))
+BRINGUP = SHARE / 'launch' / 'bringup.launch.py'
+CAMERAS = SHARE / 'config' / 'cameras'
 ARGUMENTS = {
     'source': ('synthetic', 'synthetic, a video, a photograph, a folder, /dev/video0 or a bag'),
-    'fov': ('0.0', 'horizontal field of view of a source without calibration, degrees; 0 = none'),
+    'fov': ('0.0', 'horizontal field of view of a source without calibration, rad; 0 = none'),
     'camera_info': ('', 'camera_calibration YAML of a source without calibration'),
     'namespace': ('', 'namespace of both nodes'),
     'use_sim_time': ('false', "keep the recording's own stamps and publish /clock"),
@@ -25,6 +29,8 @@ ARGUMENTS = {
 def _start(context):
     value = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
     restamp = value['use_sim_time'] != 'true'
+    fov, camera_info = float(value['fov']), value['camera_info']
+    preset = preset_of_source(value['source'], CAMERAS, fov=fov, camera_info=camera_info)
     camera = Node(
         package='metrichmsr_ros',
         executable='camera_node',
@@ -33,19 +39,19 @@ def _start(context):
         parameters=[
             {
                 'source': value['source'],
-                'fov': float(value['fov']),
-                'camera_info': value['camera_info'],
+                'fov': fov,
+                'camera_info': camera_info,
                 'restamp': restamp,
             }
         ],
         output='screen',
         emulate_tty=True,
     )
-    preset = 'synthetic' if value['source'] == 'synthetic' else 'bag'
     perception = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(BRINGUP)),
         launch_arguments={
-            'camera': preset,
+            'camera': 'synthetic' if value['source'] == 'synthetic' else 'bag',
+            'depth_source': preset.parameters['depth_source'],
             'namespace': value['namespace'],
             'use_sim_time': value['use_sim_time'],
         }.items(),

@@ -1,9 +1,19 @@
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
+from metrichmsr_ros.data.sources import SourceError
+from metrichmsr_ros.data.synthetic.world import WorldConfig
 from metrichmsr_ros.ros.parameters import DEFAULTS
-from metrichmsr_ros.ros.presets import load_preset, parameter_arguments, preset_names, TOPICS
+from metrichmsr_ros.ros.presets import (
+    load_preset,
+    parameter_arguments,
+    preset_names,
+    preset_of_source,
+    TOPICS,
+)
 
 FOLDER = Path(__file__).parents[1] / 'config' / 'cameras'
 
@@ -54,3 +64,22 @@ def test_rejects_bad_files(tmp_path, text, message):
 def test_arguments_quote_what_yaml_would_misread():
     words = parameter_arguments({'source': "it's 1", 'on': True, 'rate': 2.0})
     assert words == ['-p', "source:='it''s 1'", '-p', 'on:=true', '-p', 'rate:=2.0']
+
+
+def test_a_source_without_depth_asks_for_none(tmp_path):
+    cv2.imwrite(str(tmp_path / 'photo.png'), np.zeros((8, 8, 3), np.uint8))
+    preset = preset_of_source(str(tmp_path / 'photo.png'), FOLDER)
+    assert preset.parameters == {'depth_source': 'none'}
+    assert preset.topics == load_preset('bag', FOLDER).topics
+
+
+def test_the_synthetic_presets_floor_is_that_of_the_room():
+    preset = preset_of_source('synthetic', FOLDER)
+    assert preset.parameters['depth_source'] == 'ground'
+    assert preset.parameters['camera_height'] == WorldConfig().camera_height
+    assert preset.parameters['camera_tilt'] == WorldConfig().camera_tilt
+
+
+def test_a_missing_source_is_told():
+    with pytest.raises(SourceError, match='nowhere does not exist'):
+        preset_of_source('nowhere', FOLDER)

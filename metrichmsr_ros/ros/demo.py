@@ -18,9 +18,9 @@ import sys
 import time
 from typing import Any
 
-from metrichmsr_ros.data.sources import open_source, SourceError
+from metrichmsr_ros.data.sources import SourceError
 from metrichmsr_ros.ros.middleware import share_path, use_fastdds_profile
-from metrichmsr_ros.ros.presets import CameraPreset, load_preset, parameter_arguments
+from metrichmsr_ros.ros.presets import parameter_arguments, preset_of_source
 
 STOP_WITHIN = 30.0  # seconds for a process to end after SIGINT; the monitor finishes its files
 DRAIN = 2.0  # seconds for the results of the last image
@@ -77,48 +77,27 @@ def jobs(values: argparse.Namespace) -> list[Job]:
     Raises:
         SourceError: The source is missing or cannot be read.
     """
-    preset, has_depth = _preset(values)
-    perception = dict(preset.parameters)
-    if perception.get('depth_source') == 'topic' and not has_depth:
-        perception['depth_source'] = 'none'
+    intrinsics = {'fov': math.radians(values.fov), 'camera_info': values.camera_info}
+    preset = preset_of_source(values.source, share_path('config/cameras'), **intrinsics)
     camera = {
         'source': values.source,
-        'fov': math.radians(values.fov),
-        'camera_info': values.camera_info,
         'people': values.people,
         'wait_for': CAMERA_SUBSCRIBERS,
+        **intrinsics,
     }
-    ground = {name: perception[name] for name in ('camera_height', 'camera_tilt')
-              if name in perception}  # fmt: skip
     monitor = {
         'output': values.output,
         'duration': values.duration,
         'rerun_rate': values.rerun_rate,
-        **ground,
     }
+    for name in ('camera_height', 'camera_tilt'):
+        if name in preset.parameters:
+            monitor[name] = preset.parameters[name]
     return [
-        Job('node', 'metrichmsr_ros.ros.node', perception, tuple(preset.remappings)),
+        Job('node', 'metrichmsr_ros.ros.node', preset.parameters, tuple(preset.remappings)),
         Job('monitor', 'metrichmsr_ros.ros.monitor', monitor),
         Job('camera', 'metrichmsr_ros.ros.camera', camera),
     ]
-
-
-def _preset(values: argparse.Namespace) -> tuple[CameraPreset, bool]:
-    """Return the preset for the source, and whether the source brings its own depth."""
-    folder = share_path('config/cameras')
-    if values.source == 'synthetic':
-        return load_preset('synthetic', folder), False
-    source = open_source(
-        values.source,
-        fov=math.radians(values.fov) or None,
-        camera_info=values.camera_info or None,
-    )
-    if Path(values.source).is_char_device():
-        return load_preset('bag', folder), False
-    first = next(iter(source), None)
-    if first is None:
-        raise SourceError(f'{values.source} holds no image')
-    return load_preset('bag', folder), first.depth is not None
 
 
 def run(processes: Sequence[Job]) -> int:

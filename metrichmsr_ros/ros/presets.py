@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from metrichmsr_ros.data.sources import open_source, SourceError, SYNTHETIC
 
 TOPICS = ('image', 'camera_info', 'depth', 'depth_camera_info')
 
@@ -55,6 +57,34 @@ def load_preset(name: str, folder: Path) -> CameraPreset:
     if not isinstance(values['topics'], dict) or set(values['topics']) != set(TOPICS):
         raise ValueError(f'camera preset {path}: topics must be exactly {", ".join(TOPICS)}')
     return CameraPreset(**values)
+
+
+def preset_of_source(
+    source: str, folder: Path, *, fov: float = 0.0, camera_info: str = ''
+) -> CameraPreset:
+    """Return the preset that fits what our own camera node will play.
+
+    Args:
+        source: As for ``data.sources.open_source``; opened to see whether it has depth.
+        folder: Where the presets are.
+        fov: Horizontal field of view, radians; 0 = as the source says.
+        camera_info: camera_calibration YAML; empty = as the source says.
+
+    Raises:
+        SourceError: The source is missing or cannot be read.
+    """
+    if source == SYNTHETIC:  # not opened: that would render it
+        return load_preset(SYNTHETIC, folder)
+    preset = load_preset('bag', folder)
+    frames = open_source(source, fov=fov or None, camera_info=camera_info or None)
+    if Path(source).is_char_device():
+        has_depth = False  # nor opened twice
+    else:
+        first = next(iter(frames), None)
+        if first is None:
+            raise SourceError(f'{source} holds no image')
+        has_depth = first.depth is not None
+    return preset if has_depth else replace(preset, parameters={'depth_source': 'none'})
 
 
 def parameter_arguments(parameters: dict[str, Any]) -> list[str]:
