@@ -10,8 +10,10 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from fakes import draw, FakePipeline
+from lifecycle_msgs.srv import ChangeState
 from metrichmsr_msgs.msg import PersonArray
 import numpy as np
+from rcl_interfaces.srv import SetParameters
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
@@ -64,9 +66,10 @@ def make_info(
 class Graph:
     """The node, its fake pipeline and a probe."""
 
-    def __init__(self, **parameters: Any) -> None:
+    def __init__(self, build: Callable[[PipelineConfig], Any], **parameters: Any) -> None:
         self.executor = SingleThreadedExecutor()
-        self.pipelines: list[FakePipeline] = []
+        self.pipelines: list[Any] = []
+        self._make = build
         overrides = [Parameter(name, value=value) for name, value in parameters.items()]
         self.node = MetricHmsrNode(build=self._build, draw=draw, parameter_overrides=overrides)
         self.probe = rclpy.create_node('probe')
@@ -79,7 +82,7 @@ class Graph:
         self.stamp = 1_000_000_000_000
 
     @property
-    def pipeline(self) -> FakePipeline:
+    def pipeline(self) -> Any:
         """The one that was built last."""
         return self.pipelines[-1]
 
@@ -155,13 +158,14 @@ class Graph:
         return self.node._state_machine.current_state[1]
 
     def close(self) -> None:
-        self.pipelines and self.pipeline.gate.set()
+        if self.pipelines and isinstance(self.pipeline, FakePipeline):
+            self.pipeline.gate.set()
         self.executor.shutdown()
         self.node.destroy_node()
         self.probe.destroy_node()
 
-    def _build(self, config: PipelineConfig) -> FakePipeline:
-        self.pipelines.append(FakePipeline(config))
+    def _build(self, config: PipelineConfig) -> Any:
+        self.pipelines.append(self._make(config))
         return self.pipelines[-1]
 
     def _people_at(self, stamp: int) -> list[PersonArray]:
@@ -183,9 +187,35 @@ class Graph:
 
 
 @contextmanager
-def running(**parameters: Any) -> Iterator[Graph]:
-    graph = Graph(**parameters)
+def running(
+    *, build: Callable[[PipelineConfig], Any] = FakePipeline, **parameters: Any
+) -> Iterator[Graph]:
+    graph = Graph(build, **parameters)
     try:
         yield graph
     finally:
         graph.close()
+
+
+def call(graph: Graph, kind: type, name: str, request: object) -> object:
+    client = graph.probe.create_client(kind, f'/metrichmsr/{name}')
+    graph.spin_until(client.service_is_ready)
+    future = client.call_async(request)
+    graph.spin_until(future.done)
+    graph.probe.destroy_client(client)
+    return future.result()
+
+
+def change_state(graph: Graph, label: str) -> bool:
+    """Ask for a transition; return whether it succeeded."""
+    request = ChangeState.Request()
+    request.transition.label = label
+    numbers = {'configure': 1, 'cleanup': 2, 'activate': 3, 'deactivate': 4, 'shutdown': 7}
+    request.transition.id = numbers[label]
+    return call(graph, ChangeState, 'change_state', request).success
+
+
+def set_parameter(graph: Graph, name: str, value: object) -> tuple[bool, str]:
+    request = SetParameters.Request(parameters=[Parameter(name, value=value).to_parameter_msg()])
+    result = call(graph, SetParameters, 'set_parameters', request).results[0]
+    return result.successful, result.reason

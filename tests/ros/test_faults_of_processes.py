@@ -39,8 +39,9 @@ def processes() -> Iterator[list[subprocess.Popen[str]]]:
     started: list[subprocess.Popen[str]] = []
     yield started
     for process in started:
-        process.kill()
-        process.communicate()
+        process.terminate()  # killed, it would leave its shared memory behind
+    for process in started:
+        process.communicate(timeout=20)
 
 
 @pytest.fixture

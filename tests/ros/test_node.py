@@ -1,21 +1,14 @@
 """The running node with its usual inputs; bad ones are in test_faults.py."""
 
 from collections.abc import Iterator
-import time
 
 import cv2
 from graph import Graph, HEIGHT, make_depth, make_image, make_info, running, WIDTH
-from lifecycle_msgs.srv import ChangeState
 import numpy as np
 import pytest
-from rcl_interfaces.srv import DescribeParameters, SetParameters
-import rclpy
-from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from sensor_msgs_py.point_cloud2 import read_points
-from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import MarkerArray
 
 from metrichmsr_ros.ros import outputs
@@ -30,29 +23,6 @@ def graph(context: None) -> Iterator[Graph]:
         graph.listen_to_people()
         graph.start()
         yield graph
-
-
-def call(graph: Graph, kind: type, name: str, request: object) -> object:
-    client = graph.probe.create_client(kind, f'/metrichmsr/{name}')
-    graph.spin_until(client.service_is_ready)
-    future = client.call_async(request)
-    graph.spin_until(future.done)
-    graph.probe.destroy_client(client)
-    return future.result()
-
-
-def change_state(graph: Graph, label: str) -> bool:
-    request = ChangeState.Request()
-    request.transition.label = label
-    numbers = {'configure': 1, 'cleanup': 2, 'activate': 3, 'deactivate': 4, 'shutdown': 7}
-    request.transition.id = numbers[label]
-    return call(graph, ChangeState, 'change_state', request).success
-
-
-def set_parameter(graph: Graph, name: str, value: object) -> tuple[bool, str]:
-    request = SetParameters.Request(parameters=[Parameter(name, value=value).to_parameter_msg()])
-    result = call(graph, SetParameters, 'set_parameters', request).results[0]
-    return result.successful, result.reason
 
 
 def test_people_and_tf_agree_and_keep_the_header(graph: Graph) -> None:
@@ -208,48 +178,6 @@ def test_no_work_when_nobody_subscribes(context: None) -> None:
         assert len(graph.pipeline.frames) == 1
 
 
-def test_tf_is_wanted_only_while_it_is_published(context: None) -> None:
-    with running(publish_tf=False) as graph:
-        graph.listen(TFMessage, '/tf')
-        graph.start()
-        graph.send()
-        graph.spin_until(lambda: graph.node._health.snapshot().idle == 1)
-        assert set_parameter(graph, 'publish_tf', True) == (True, '')
-        graph.send()
-        graph.spin_until(lambda: graph.received['/tf'])
-
-
-def test_lifecycle_from_start_to_cleanup_and_back(context: None) -> None:
-    with running(autostart=False) as graph:
-        graph.listen_to_people()
-        graph.spin_until(lambda: 'unconfigured' in graph.status().message)
-        assert graph.pipelines == []
-        assert change_state(graph, 'configure')
-        assert graph.image.get_subscription_count() == 0
-        assert change_state(graph, 'activate')
-        graph.start()
-        graph.expect()
-        assert change_state(graph, 'deactivate')
-        graph.spin_until(lambda: graph.image.get_subscription_count() == 0)
-        graph.spin_until(lambda: graph.status().message.startswith('inactive'))
-        assert change_state(graph, 'activate')
-        graph.start()
-        graph.expect()
-        assert len(graph.pipelines) == 1
-        assert change_state(graph, 'deactivate')
-        assert change_state(graph, 'cleanup')
-        assert not graph.probe.count_publishers('/metrichmsr/people')
-        assert change_state(graph, 'configure')
-        assert change_state(graph, 'activate')
-        graph.start()
-        graph.expect()
-        assert len(graph.pipelines) == 2
-        assert change_state(graph, 'shutdown')
-        assert graph.state == 'finalized'
-        assert not graph.probe.count_publishers('/metrichmsr/people')
-        graph.spin_until(lambda: graph.status().message.startswith('finalized'))
-
-
 @pytest.mark.parametrize('transport', ['png', 'jpeg'])
 def test_compressed_images(context: None, transport: str) -> None:
     with running(image_transport='compressed') as graph:
@@ -320,87 +248,3 @@ def test_subscribes_as_the_publisher_publishes(
         graph.spin_until(lambda: graph.image.get_subscription_count() == 1)
         graph.spin_until(lambda: graph.node._outputs.wanted(graph.node._server.read()))
         graph.expect()
-
-
-def test_simulated_time(context: None) -> None:
-    with running(use_sim_time=True) as graph:
-        graph.listen_to_people()
-        clock = graph.probe.create_publisher(Clock, '/clock', 10)
-        graph.start()  # autostart and diagnostics do not wait for a clock that stands still
-        graph.spin_until(lambda: clock.get_subscription_count() == 1)
-        now = to_header(graph.stamp + 90_000_000, '').stamp
-        clock.publish(Clock(clock=now))
-        graph.spin_until(lambda: graph.node.get_clock().now().to_msg() == now)
-        graph.expect()
-        assert graph.node._health.snapshot().latency_p50 == pytest.approx(0.04)
-        graph.spin_until(lambda: graph.received['/diagnostics'][-1].header.stamp == now)
-
-
-def test_parameters_describe_and_guard_themselves(graph: Graph) -> None:
-    request = DescribeParameters.Request(names=['fov', 'depth_source', 'autostart', 'max_people'])
-    described = call(graph, DescribeParameters, 'describe_parameters', request).descriptors
-    fov, source, autostart, most = described
-    assert 'rad' in fov.description
-    assert fov.floating_point_range[0].to_value == 3.0
-    assert (
-        source.additional_constraints
-        == 'one of none, topic, ground; can be set while unconfigured'
-    )
-    assert autostart.read_only
-    assert (most.integer_range[0].from_value, most.integer_range[0].to_value) == (1, 32)
-    for name, value, reason in (
-        ('fov', 60.0, 'fov out of range'),
-        ('fov', float('nan'), 'fov'),
-        ('max_people', 0, 'max_people out of range'),
-        ('fov', 'wide', 'Wrong parameter type'),
-        ('depth_source', 'stereo', "depth_source is 'stereo': it must be one of none, topic"),
-        ('camera_height', 2.0, 'camera_height can only be set while unconfigured'),
-        ('autostart', False, 'read-only'),
-    ):
-        done, why = set_parameter(graph, name, value)
-        assert not done
-        assert reason in why
-    assert set_parameter(graph, 'marker_lifetime', 2.0) == (True, '')
-    assert graph.node._server.read().fov == 0.0
-    graph.expect()
-
-
-def test_a_destroyed_node_leaves_the_graph(context: None) -> None:
-    watcher = rclpy.create_node('watcher')
-    with running() as graph:
-        graph.start()
-        assert watcher.count_services('/metrichmsr/get_state') == 1
-    end = time.monotonic() + 10
-    while watcher.count_services('/metrichmsr/get_state'):
-        assert time.monotonic() < end
-        time.sleep(0.01)
-    watcher.destroy_node()
-
-
-def test_an_unknown_start_up_parameter_is_named(context: None) -> None:
-    from metrichmsr_ros.ros.parameter_server import unknown_overrides
-
-    with running(autostart=False, fovv=1.0, use_sim_time=False) as graph:
-        assert unknown_overrides(graph.node) == ['fovv']
-
-
-def test_topics_follow_namespace_and_remaps(context: None) -> None:
-    assert rclpy.ok()
-    from fakes import draw, FakePipeline
-
-    from metrichmsr_ros.ros.node import MetricHmsrNode
-
-    node = MetricHmsrNode(
-        build=FakePipeline, draw=draw, namespace='robot', parameter_overrides=[],
-        cli_args=['--ros-args', '-r', 'image:=/cam/image_raw', '-r', '~/people:=/crowd'],
-    )  # fmt: skip
-    try:
-        node.trigger_configure()
-        node.trigger_activate()
-        assert node._inputs.topic('image') == '/cam/image_raw'
-        assert node._inputs.topic('camera_info') == '/robot/camera_info'
-        names = dict(node.get_publisher_names_and_types_by_node('metrichmsr', '/robot'))
-        assert '/crowd' in names
-        assert '/robot/metrichmsr/depth/image_rect' in names
-    finally:
-        node.destroy_node()

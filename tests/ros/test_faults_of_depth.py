@@ -1,0 +1,81 @@
+"""Bad depth through the running node costs the depth, never the people."""
+
+from collections.abc import Iterator
+
+from graph import FRAME, Graph, make_depth, make_image, running
+import numpy as np
+import pytest
+from sensor_msgs.msg import Image
+
+pytestmark = pytest.mark.ros
+
+
+@pytest.fixture
+def depth_graph(context: None) -> Iterator[tuple[Graph, object]]:
+    with running(depth_source='topic') as graph:
+        graph.listen_to_people()
+        depth = graph.probe.create_publisher(Image, 'depth', 10)
+        graph.start()
+        graph.spin_until(lambda: depth.get_subscription_count() == 1)
+        yield graph, depth
+
+
+@pytest.mark.parametrize(
+    ('pixels', 'changes', 'text'),
+    [
+        (np.ones((48, 48), np.float32), {}, 'depth is 48x48, the image 64x48'),
+        (np.ones((48, 64), np.float32), {'encoding': 'rgb8'}, 'neither 16UC1'),
+        (np.ones((48, 64), np.float32), {'data': b''}, 'data has 0 bytes'),
+        (np.ones((48, 64), np.float32), {'frame': 'elsewhere'}, "depth is of frame 'elsewhere'"),
+    ],
+)
+def test_bad_depth_costs_the_depth_only(
+    depth_graph: tuple[Graph, object], pixels: np.ndarray, changes: dict, text: str
+) -> None:
+    graph, depth = depth_graph
+    stamp = graph.next_stamp()
+    message = make_depth(pixels, stamp=stamp, frame=changes.pop('frame', FRAME))
+    for name, value in changes.items():
+        setattr(message, name, value)
+    depth.publish(message)
+    assert len(graph.expect(make_image(stamp=stamp)).people) == 1
+    assert graph.pipeline.frames[-1].depth is None
+    assert text in graph.errors()['depth'][1]
+    stamp = graph.next_stamp()
+    depth.publish(make_depth(np.ones((48, 64), np.float32), stamp=stamp))
+    graph.expect(make_image(stamp=stamp))
+    assert graph.pipeline.frames[-1].depth is not None
+
+
+def test_depth_that_is_all_unknown(depth_graph: tuple[Graph, object]) -> None:
+    graph, depth = depth_graph
+    pixels = np.full((48, 64), np.nan, np.float32)
+    pixels[::2] = 0
+    depth.publish(make_depth(pixels, stamp=graph.next_stamp()))
+    graph.expect(make_image(stamp=graph.stamp))
+    assert np.isnan(graph.pipeline.frames[-1].depth.depth_z).all()
+
+
+def test_images_go_on_when_depth_stops_and_pair_again_after_a_jump_back(
+    depth_graph: tuple[Graph, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from metrichmsr_ros.ros import inputs
+
+    graph, depth = depth_graph
+    for _ in range(12):  # fill the synchroniser with times that will be in the future
+        depth.publish(make_depth(np.ones((48, 64), np.float32), stamp=graph.next_stamp()))
+        graph.expect(make_image(stamp=graph.stamp))
+    monkeypatch.setattr(inputs, '_PAIR_PATIENCE', 0.2)
+    graph.spin_until(lambda: 'no depth' in graph.status().message)
+    graph.expect()
+    assert graph.pipeline.frames[-1].depth is None
+    monkeypatch.setattr(inputs, '_PAIR_PATIENCE', 5.0)
+    graph.stamp -= 30_000_000_000
+    graph.send()  # shows the jump
+    for _ in range(2):
+        stamp = graph.next_stamp()
+        graph.send(make_image(stamp=stamp))
+        graph.spin_for(0.05)
+        depth.publish(make_depth(np.ones((48, 64), np.float32), stamp=stamp))
+        graph.spin_until(lambda stamp=stamp: graph._people_at(stamp))
+        assert graph.pipeline.frames[-1].depth is not None
