@@ -3,6 +3,7 @@ import pytest
 
 from metrichmsr_ros.ros.monitor_statistics import (
     PeopleAt,
+    Presence,
     SECOND,
     StampLatency,
     TopicRates,
@@ -74,3 +75,18 @@ def test_a_changed_id_shows():
     errors.compare(people((0, 0, 4), ids='x'), people((0, 0, 4), ids='t'))
     errors.compare(people((0, 0, 4), ids='y'), people((0, 0, 4), ids='t'))
     assert errors.summary()['ids_per_true_person'] == {'t': {'x': 1, 'y': 1}}
+
+
+def test_presence_is_from_the_first_to_the_last_sight():
+    presence = Presence()
+    for second in range(10):
+        ids = ['aaaaa'] * (second < 5) + ['bbbbb'] * (4 <= second) + ['ccccc'] * (second in (6, 7))
+        presence.see(second * SECOND, ids)
+    summary = presence.summary()
+    assert summary['seconds_per_id'] == {'bbbbb': 5.0, 'aaaaa': 4.0, 'ccccc': 1.0}
+    assert summary['most_at_once'] == 2
+    assert summary['most_at_once_of_3_s_or_more'] == 2  # a and b at second 4; c is too short
+
+
+def test_presence_of_nobody():
+    assert Presence().summary()['most_at_once_of_3_s_or_more'] == 0

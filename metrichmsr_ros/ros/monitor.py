@@ -35,7 +35,13 @@ from metrichmsr_ros.ros.monitor_messages import (
     to_array,
     TRUTH,
 )
-from metrichmsr_ros.ros.monitor_statistics import SECOND, StampLatency, TopicRates, TruthErrors
+from metrichmsr_ros.ros.monitor_statistics import (
+    Presence,
+    SECOND,
+    StampLatency,
+    TopicRates,
+    TruthErrors,
+)
 from metrichmsr_ros.ros.recorder import Recorder, RerunWriter, VideoWriter
 from metrichmsr_ros.ros.run import run_node
 from metrichmsr_ros.structures import Frame
@@ -66,7 +72,7 @@ class Monitor(Node):
         self.rates, self.latency, self.errors = TopicRates(), StampLatency(), TruthErrors()
         self.depth_rel: list[float] = []
         self.prior_rel: list[float] = []
-        self.people_most = 0
+        self.presence = Presence()
         self.diagnosis = ''
         self.first_result: int | None = None
         self._messages: dict[int, dict[str, bytes]] = defaultdict(dict)
@@ -147,7 +153,7 @@ class Monitor(Node):
             del self._messages[min(self._messages)]
         if 'people' in at and name in ('people', 'truth/people'):
             found = people_at(at['people'])
-            self.people_most = max(self.people_most, len(found.ids))
+            self.presence.see(stamp, found.ids)
             if 'truth/people' in at:
                 self.errors.compare(found, people_at(at['truth/people']))
         if name in ('depth/image', 'truth/depth') and {'depth/image', 'truth/depth'} <= set(at):
@@ -212,7 +218,8 @@ class Monitor(Node):
         line = (
             f'{self.elapsed:5.0f} s | images {rate["image"]:4.1f} Hz, results '
             f'{rate["people"]:4.1f} Hz, not processed {max(0, dropped)} | latency p50 '
-            f'{p50 * 1e3:.0f} p99 {p99 * 1e3:.0f} ms | most people at once {self.people_most}'
+            f'{p50 * 1e3:.0f} p99 {p99 * 1e3:.0f} ms | most people at once '
+            f'{self.presence.most_at_once}'
         )
         errors = self.errors.summary()
         if errors['pelvis_error_median_percent'] is not None:
@@ -239,7 +246,7 @@ class Monitor(Node):
             'rates_hz': {name: round(count / seconds, 2) for name, count in counts.items()},
             'latency_ms': {'p50': _round(p50 * 1e3, 1), 'p99': _round(p99 * 1e3, 1)},
             'images_without_result': max(0, counts.get('image', 0) - counts.get('people', 0)),
-            'most_people_at_once': self.people_most,
+            'people': self.presence.summary(),
             'diagnostics': self.diagnosis,
         }
         if self.errors.true_seen:

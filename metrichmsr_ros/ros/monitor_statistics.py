@@ -6,6 +6,7 @@ No ROS in here: times are integer nanoseconds, people are arrays.
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +16,7 @@ from metrichmsr_ros.metrics import match_boxes
 SECOND = 1_000_000_000
 SETTLE = SECOND  # a message later than this after the first one of its stamp is not waited for
 RATE_WINDOW = 2 * SECOND
+LONG = 3.0  # seconds after which a person counts as followed
 
 
 class StampLatency:
@@ -77,6 +79,38 @@ class PeopleAt:
     ids: tuple[str, ...]
     boxes: np.ndarray
     pelvis: np.ndarray
+
+
+@dataclass
+class Presence:
+    """Who was there from when to when."""
+
+    _spans: dict[str, tuple[int, int]] = field(default_factory=dict)
+    most_at_once: int = 0
+
+    def see(self, stamp: int, ids: Iterable[str]) -> None:
+        """Note the people of one stamp, nanoseconds."""
+        ids = tuple(ids)
+        self.most_at_once = max(self.most_at_once, len(ids))
+        for person in ids:
+            first, last = self._spans.get(person, (stamp, stamp))
+            self._spans[person] = min(first, stamp), max(last, stamp)
+
+    def summary(self) -> dict:
+        """Return seconds from the first to the last sight of each id, and the most at once."""
+        seconds = {who: round((last - first) / SECOND, 2) for who, (first, last) in
+                   self._spans.items()}  # fmt: skip
+        long = [span for who, span in self._spans.items() if seconds[who] >= LONG]
+        return {
+            'most_at_once': self.most_at_once,
+            'most_at_once_of_3_s_or_more': _most_at_once(long),
+            'seconds_per_id': dict(sorted(seconds.items(), key=lambda item: -item[1])),
+        }
+
+
+def _most_at_once(spans: list[tuple[int, int]]) -> int:
+    """Return how many of the spans overlap most; that happens where one of them begins."""
+    return max((sum(a <= first <= b for a, b in spans) for first, _ in spans), default=0)
 
 
 @dataclass

@@ -86,9 +86,7 @@ def side_by_side(snapshot: Snapshot) -> np.ndarray:
     depth_z = snapshot.depth_z
     if depth_z is None:
         depth_z = np.full(snapshot.image.shape[:2], np.nan, np.float32)
-    row = np.hstack(
-        (snapshot.image, snapshot.overlay, color_depth(depth_z, far=DEPTH_RANGE))
-    )
+    row = np.hstack((snapshot.image, snapshot.overlay, color_depth(depth_z, far=DEPTH_RANGE)))
     scale = min(1.0, VIDEO_HEIGHT / row.shape[0])
     size = 2 * round(row.shape[1] * scale / 2), 2 * round(row.shape[0] * scale / 2)
     return cv2.resize(row, size, interpolation=cv2.INTER_AREA)
@@ -118,7 +116,8 @@ class RerunWriter:
 
         self._rr: Any = rr
         self.recording = rr.RecordingStream('metrichmsr_ros')
-        if os.environ.get('DISPLAY') or os.environ.get('WAYLAND_DISPLAY'):
+        display = os.environ.get('DISPLAY') or os.environ.get('WAYLAND_DISPLAY')
+        if display and hasattr(rr, 'set_sinks'):  # rerun before 0.24, for NumPy 1, has one sink
             rr.spawn(connect=False)
             rr.set_sinks(rr.FileSink(path), rr.GrpcSink(), recording=self.recording)
         else:
