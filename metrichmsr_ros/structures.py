@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from enum import IntEnum
+from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -96,13 +97,13 @@ class PersonBatch:
 
     def concatenate(self: _Batch, *others: _Batch) -> _Batch:
         """Return these people and then those of ``others``."""
-        joined = {}
+        joined: dict[str, np.ndarray | tuple] = {}
         for item in fields(self):
             values = [getattr(batch, item.name) for batch in (self, *others)]
             if isinstance(values[0], np.ndarray):
                 joined[item.name] = np.concatenate(values)
             elif isinstance(values[0], tuple):
-                joined[item.name] = sum(values, ())
+                joined[item.name] = tuple(chain.from_iterable(values))
         return replace(self, **joined)
 
 

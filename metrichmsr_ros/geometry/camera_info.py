@@ -48,8 +48,8 @@ def scale_intrinsics(K: np.ndarray, scale_x: float, scale_y: float) -> np.ndarra
 
 def check_size(width: Any, height: Any, name: str) -> tuple[int, int]:
     """Return the size as integers; CameraError where one is not a positive integer."""
-    whole = all(isinstance(n, Real) and n > 0 and n % 1 == 0 for n in (width, height))
-    if not whole:
+    size = [float(n) if isinstance(n, Real) else 0.0 for n in (width, height)]
+    if not all(n > 0 and n.is_integer() for n in size):
         raise CameraError(f'{name} must have a positive width and height, got {width}x{height}')
     return int(width), int(height)
 

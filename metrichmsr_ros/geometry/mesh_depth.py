@@ -15,9 +15,8 @@ import warp as wp
 
 from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.geometry.distortion import radius_limit
+from metrichmsr_ros.geometry.mesh_depth_kernel import cast_rays, NEAR
 
-# Surfaces nearer to the camera plane than this are not seen, metres.
-_NEAR = 0.01
 # Depth and person of a pixel in one integer: float bits of positive depths sort like integers, NaN
 # after all of them, so that the minimum is the nearest surface with its owner.
 _NOTHING = (0x7FC00000 << 32) | 0xFFFFFFFF
@@ -65,7 +64,7 @@ class MeshRaycaster:
 
     def warm_up(self) -> None:
         """Compile (seconds, once per machine) and load, so that no frame waits for it."""
-        wp.load_module(__name__, device=self._device)
+        wp.load_module(cast_rays.module, device=self._device)
 
     def cast(
         self, vertices: np.ndarray, camera: Camera, *, boxes: np.ndarray | None = None
@@ -93,7 +92,7 @@ class MeshRaycaster:
         keys = wp.full(size, _NOTHING, dtype=wp.int64, device=self._device)
         if len(kept):
             wp.launch(
-                _cast_rays,
+                cast_rays,
                 dim=len(kept),
                 inputs=[
                     self._array(points, wp.vec3),
@@ -139,7 +138,7 @@ def _start_warp() -> None:
 
 def _face_boxes(points: np.ndarray, corners: np.ndarray, camera: Camera) -> np.ndarray:
     """Return whole-pixel boxes that hold each triangle's image, (F, 4) int32, maybe empty."""
-    behind = points[:, 2] < _NEAR
+    behind = points[:, 2] < NEAR
     pixels = _outline(points, camera)
     a, b, c = (pixels[corners[:, i]] for i in range(3))
     low, high = np.fmin(np.fmin(a, b), c), np.fmax(np.fmax(a, b), c)
@@ -166,7 +165,7 @@ def _face_boxes(points: np.ndarray, corners: np.ndarray, camera: Camera) -> np.n
 def _outline(points: np.ndarray, camera: Camera) -> np.ndarray:
     """Project (..., 3) points; past the field of view onto its rim, behind near to NaN."""
     z = points[..., 2:]
-    z = np.where(z >= 0.999 * _NEAR, z, np.nan)
+    z = np.where(z >= 0.999 * NEAR, z, np.nan)
     if not camera.has_distortion:
         return camera.project(np.concatenate((points[..., :2], z), -1))
     shrink = np.minimum(_rim(camera) / np.maximum(_slope(points), 1e-9), 1)[..., None]
@@ -175,7 +174,7 @@ def _outline(points: np.ndarray, camera: Camera) -> np.ndarray:
 
 def _slope(points: np.ndarray) -> np.ndarray:
     """Return the tangent of the angle off the axis, (...), NaN behind near."""
-    z = np.where(points[..., 2] >= 0.999 * _NEAR, points[..., 2], np.nan)
+    z = np.where(points[..., 2] >= 0.999 * NEAR, points[..., 2], np.nan)
     return np.hypot(points[..., 0], points[..., 1]) / z
 
 
@@ -192,8 +191,8 @@ def _near_crossings(triangles: np.ndarray) -> np.ndarray:
     """Return where edges of (n, 3, 3) triangles cross the near plane, NaN where they do not."""
     following = np.roll(triangles, -1, axis=1)
     z, z_next = triangles[..., 2:], following[..., 2:]
-    crosses = (z < _NEAR) != (z_next < _NEAR)
-    t = (_NEAR - z) / np.where(crosses, z_next - z, np.nan)
+    crosses = (z < NEAR) != (z_next < NEAR)
+    t = (NEAR - z) / np.where(crosses, z_next - z, np.nan)
     return triangles + t * (following - triangles)
 
 
@@ -227,46 +226,3 @@ def _unpack(keys: np.ndarray, windows: np.ndarray | None) -> MeshDepth:
         keys[outside] = _NOTHING
     depth_z = (keys >> 32).astype(np.int32).view(np.float32)
     return MeshDepth(depth_z=depth_z, person=keys.astype(np.int16))
-
-
-@wp.kernel
-def _cast_rays(
-    points: wp.array(dtype=wp.vec3),
-    corners: wp.array(dtype=wp.vec3i),
-    boxes: wp.array(dtype=wp.vec4i),
-    rays: wp.array2d(dtype=wp.vec3),
-    num_vertices: int,
-    keys: wp.array2d(dtype=wp.int64),
-):
-    corner = corners[wp.tid()]
-    a = points[corner[0]]
-    b = points[corner[1]]
-    c = points[corner[2]]
-    # A ray from the origin hits where it is on one side of the three planes through the origin and
-    # an edge. Planes from edge vectors, not corner pairs: far, small triangles cancel in float32.
-    ab = wp.cross(a, b - a)
-    bc = wp.cross(b, c - b)
-    ca = wp.cross(c, a - c)
-    normal = wp.cross(b - a, c - a)
-    offset = wp.dot(a, normal)
-    # About a thousandth of a pixel, so that rounding leaves no crack between neighbours.
-    slack = -1.0e-6 * wp.length(a) * (wp.length(b - a) + wp.length(c - a))
-    # Seen edge-on the plane's depth is ill-defined; it is never outside that of the corners.
-    nearest = wp.min(a[2], wp.min(b[2], c[2]))
-    farthest = wp.max(a[2], wp.max(b[2], c[2]))
-    facing = wp.sign(offset)
-    owner = wp.int64(corner[0] // num_vertices)
-    box = boxes[wp.tid()]
-    for row in range(box[1], box[3]):
-        for column in range(box[0], box[2]):
-            ray = rays[row, column]
-            u = facing * wp.dot(ray, bc)
-            v = facing * wp.dot(ray, ca)
-            w = facing * wp.dot(ray, ab)
-            closing = facing * wp.dot(ray, normal)  # 0 for a face seen edge-on or without area
-            if closing > 0.0 and u >= slack and v >= slack and w >= slack:
-                # Rays have z = 1, so the parameter of the hit is depth_z.
-                depth_z = wp.clamp(facing * offset / closing, nearest, farthest)
-                if depth_z >= _NEAR:
-                    bits = wp.int64(wp.cast(depth_z, wp.int32))
-                    wp.atomic_min(keys, row, column, (bits << wp.int64(32)) | owner)

@@ -64,7 +64,8 @@ def ray_map(camera: Camera, boxes: _Array, *, resolution: tuple[int, int]) -> _A
         ValueError: Wrong shape, or a box without area.
     """
     rays: Any = camera.unproject(source_pixels(boxes, resolution=resolution))
-    return rays.transpose(0, 3, 1, 2) if isinstance(rays, np.ndarray) else rays.permute(0, 3, 1, 2)
+    by_channel: Any = rays.transpose if isinstance(rays, np.ndarray) else rays.permute
+    return by_channel(0, 3, 1, 2)
 
 
 def crop_affine(box: np.ndarray, *, resolution: tuple[int, int]) -> np.ndarray:

@@ -101,7 +101,7 @@ class Pipeline:
         self._max_people = max_people
         self._max_candidates = max_candidates
         self._crops = PersonCrops()
-        self._camera: Camera | None = None
+        self._shape: tuple[int, ...] = ()
         self._passed_over = 0
 
     @property
@@ -135,8 +135,8 @@ class Pipeline:
                 camera's size; names value and rule.
         """
         check_frame(frame)
-        if frame.camera != self._camera:
-            self._camera, self._crops = frame.camera, PersonCrops()  # other pixels
+        if frame.image.shape != self._shape:  # other pixels; new intrinsics alone move nobody
+            self._shape, self._crops = frame.image.shape, PersonCrops()
         watch = _Stopwatch()
         landmarks = self._find(frame, watch)
         with watch('estimator'):

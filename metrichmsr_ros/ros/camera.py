@@ -15,6 +15,7 @@ from metrichmsr_msgs.msg import PersonArray
 import numpy as np
 import rclpy
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image
@@ -68,7 +69,9 @@ class CameraNode(Node):
         self._depth_info = self.create_publisher(CameraInfo, '~/depth/camera_info', CAMERA_QOS)
         self._true_people = self.create_publisher(PersonArray, '~/truth/people', CAMERA_QOS)
         self._true_depth = self.create_publisher(Image, '~/truth/depth', CAMERA_QOS)
-        self._clock = None if self._restamp else self.create_publisher(Clock, '/clock', 10)
+        self._time: Publisher | None = None
+        if not self._restamp:
+            self._time = self.create_publisher(Clock, '/clock', 10)
         self._truth_due = 0
         self._stop = threading.Event()
         self.failed = False
@@ -114,8 +117,8 @@ class CameraNode(Node):
 
     def _publish(self, frame: SourceFrame, stamp: int) -> None:
         header = to_header(stamp, frame.frame_id)
-        if self._clock is not None:
-            self._clock.publish(Clock(clock=header.stamp))
+        if self._time is not None:
+            self._time.publish(Clock(clock=header.stamp))
         info = camera_info(frame.camera, header=header)
         if not frame.camera.calibrated:
             info.k, info.p = np.zeros(9), np.zeros(12)  # how a CameraInfo says so
@@ -134,7 +137,7 @@ class CameraNode(Node):
                 self._send_depth(self._true_depth, frame.truth_depth_z, stamp, frame.frame_id)
 
     @staticmethod
-    def _send_depth(publisher, depth_z: np.ndarray, stamp: int, frame_id: str) -> None:
+    def _send_depth(publisher: Publisher, depth_z: np.ndarray, stamp: int, frame_id: str) -> None:
         data = image_bytes(depth_z, encoding='32FC1', stamp=stamp, frame_id=frame_id)
         publisher.publish(data)
 

@@ -8,6 +8,7 @@ package breaks under NumPy 2 (vision_opencv#535) and must not take the plain cam
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 import cv2
@@ -30,6 +31,7 @@ _TO_RGB = {
     'mono8': cv2.COLOR_GRAY2RGB,
 }
 _DEPTH = ('16UC1', '32FC1')
+_CV_BRIDGE_NAMES = {'uyvy': 'yuv422', 'yuyv': 'yuv422_yuy2'}  # it knows the older names only
 _MILLIMETRE = np.float32(0.001)
 
 
@@ -141,7 +143,9 @@ def _decode_with_cv_bridge(message: Any) -> np.ndarray:
     if message.height < 1 or message.width < 1:
         raise ImageError(f'image is {message.width}x{message.height}: both must be at least 1')
     try:
-        image = CvBridge().imgmsg_to_cv2(message, desired_encoding='rgb8')
+        renamed = copy(message)
+        renamed.encoding = _CV_BRIDGE_NAMES.get(message.encoding, message.encoding)
+        image = CvBridge().imgmsg_to_cv2(renamed, desired_encoding='rgb8')
     except (CvBridgeError, ValueError, TypeError, KeyError, cv2.error) as error:
         raise ImageError(f'cv_bridge cannot decode {message.encoding!r}: {error}') from error
     if image.shape != (message.height, message.width, 3):

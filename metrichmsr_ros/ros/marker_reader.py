@@ -45,8 +45,16 @@ class _Reader:
         self._at += length
         return text
 
+    def skip(self, codes: str) -> None:
+        """Pass over fields by their ``struct`` codes, ``s`` for a string."""
+        for code in codes:
+            if code == 's':
+                self.string()
+            else:
+                self.unpack(code)
+
     def header(self) -> None:
-        self.unpack('i'), self.unpack('I'), self.string()
+        self.skip('iIs')
 
     def doubles(self, columns: int) -> np.ndarray:
         (count,) = self.unpack('I')
@@ -76,12 +84,13 @@ def _read_marker(reader: _Reader) -> MeshMarker | None:
     marker_id, kind, action = reader.unpack('i', 3)
     reader.unpack('d', 10)  # pose, scale
     red, green, blue, _ = reader.unpack('f', 4)
-    reader.unpack('i'), reader.unpack('I'), reader.unpack('B')  # lifetime, frame_locked
+    reader.skip('iIB')  # lifetime, frame_locked
     corners = reader.doubles(3)
-    reader.unpack('I'), reader.string()  # colors, texture name
-    reader.header(), reader.string(), reader.unpack('I')  # texture
-    reader.unpack('I'), reader.string(), reader.string()  # uv coordinates, text, mesh resource
-    reader.string(), reader.unpack('I'), reader.unpack('B')  # mesh file, its materials
+    reader.skip('Is')  # colors, texture name
+    reader.header()
+    reader.skip('sI')  # texture
+    reader.skip('Iss')  # uv coordinates, text, mesh resource
+    reader.skip('sIB')  # mesh file, its materials
     if (kind, action) != (TRIANGLE_LIST, ADD):
         return None
     return MeshMarker(marker_id, (red, green, blue), corners)

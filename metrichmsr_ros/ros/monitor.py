@@ -165,8 +165,6 @@ class Monitor(Node):
         prior = self._ground().depth(
             Frame(np.zeros((*true_z.shape, 3), np.uint8), self._camera, 0)
         )
-        if prior is None:
-            return
         self.depth_rel.append(depth_errors(depth_z, true_z).abs_rel)
         self.prior_rel.append(depth_errors(prior.depth_z, true_z).abs_rel)
 

@@ -39,10 +39,10 @@ def fill(text: str) -> str:
         ValueError: A pair of marks is missing.
     """
     for name, table in (('topics', topics_table()), ('parameters', markdown_table())):
-        marks = re.compile(rf'(<!-- {name}: .*? -->\n).*?(<!-- /{name} -->)', re.DOTALL)
-        if not marks.search(text):
+        marks = re.search(rf'<!-- {name}: .*? -->\n(.*?)<!-- /{name} -->', text, re.DOTALL)
+        if marks is None:
             raise ValueError(f'the marks <!-- {name}: … --> and <!-- /{name} --> are missing')
-        text = marks.sub(lambda match, table=table: match[1] + table + match[2], text)
+        text = text[: marks.start(1)] + table + text[marks.end(1) :]
     return text
 
 

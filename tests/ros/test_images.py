@@ -73,8 +73,10 @@ def test_bayer_and_yuv_go_through_cv_bridge() -> None:
     image = decode_rgb(make_image(mosaic, 'bayer_rggb8'))
     np.testing.assert_array_equal(image[4, 4], [200, 30, 30])
     yuyv = np.tile(np.uint8([120, 128]), (4, 8, 1))  # grey: both chroma samples are 128
-    message = make_image(yuyv, 'yuv422_yuy2')
-    np.testing.assert_allclose(decode_rgb(message), np.full((4, 8, 3), 121), atol=1)
+    for name in ('yuv422_yuy2', 'yuyv'):  # the newer name is not one of cv_bridge's
+        message = make_image(yuyv, name)
+        np.testing.assert_allclose(decode_rgb(message), np.full((4, 8, 3), 121), atol=1)
+        assert message.encoding == name
 
 
 def test_plain_encodings_do_not_import_cv_bridge(
