@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import islice
+import os
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import yaml
 from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.data.sources import open_source, SourceError
 from metrichmsr_ros.data.synthetic import room
-from metrichmsr_ros.data.synthetic.loop import Loop
+from metrichmsr_ros.data.synthetic.loop import KEPT_LOOPS, Loop, read_loop, write_loop
 from metrichmsr_ros.data.synthetic.source import SyntheticSource
 from metrichmsr_ros.data.synthetic.world import cache_path, SyntheticWorld, WorldConfig
 from metrichmsr_ros.perception.depth_sources.ground_plane import GroundPlane
@@ -149,6 +150,17 @@ def test_cache(
         np.testing.assert_array_equal(getattr(loop, name), value)
     cache_path(CONFIG, body).write_bytes(b'half a file')
     np.testing.assert_array_equal(world.render().images, loop.images)
+
+
+def test_only_the_loops_used_last_are_kept(tmp_path: Path, loop: Loop) -> None:
+    for age in range(KEPT_LOOPS):
+        write_loop(tmp_path / f'{age}.npz', loop)
+        os.utime(tmp_path / f'{age}.npz', (10**9 - age, 10**9 - age))
+    oldest = f'{KEPT_LOOPS - 1}'
+    read_loop(tmp_path / f'{oldest}.npz')  # used now, so the one before it is the next to go
+    write_loop(tmp_path / 'new.npz', loop)
+    names = {path.stem for path in tmp_path.iterdir()}
+    assert names == {'new', *(f'{age}' for age in range(KEPT_LOOPS))} - {f'{KEPT_LOOPS - 2}'}
 
 
 def test_unwritable_cache_costs_only_the_cache(

@@ -5,6 +5,7 @@ Camera optical frame, metres. Letters: T frames, P people, V vertices, H, W imag
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 import logging
 import os
@@ -15,6 +16,7 @@ import numpy as np
 
 from metrichmsr_ros.structures import People, TrackState
 
+KEPT_LOOPS = 3  # of some 200 MB each: one, two and three people
 _DEPTH_UNIT = 2e-4  # metres per count of a kept depth; 16 bits reach 13 m
 
 _logger = logging.getLogger(__name__)
@@ -90,7 +92,10 @@ def read_loop(path: Path) -> Loop | None:
     """Return the kept loop, or None where there is none or the file is damaged."""
     try:
         with np.load(path) as stored:
-            return Loop(**stored)
+            loop = Loop(**stored)
+        with contextlib.suppress(OSError):
+            os.utime(path)  # in use: not the next to go
+        return loop
     except FileNotFoundError:
         return None
     except Exception as error:  # a damaged archive raises whatever zip or NumPy meets
@@ -106,6 +111,9 @@ def write_loop(path: Path, loop: Loop) -> None:
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix='.part', delete=False) as part:
             np.savez(part, **vars(loop))
         os.replace(part.name, path)
+        loops = sorted(path.parent.glob(f'*{path.suffix}'), key=lambda kept: kept.stat().st_mtime)
+        for old in loops[:-KEPT_LOOPS]:
+            old.unlink(missing_ok=True)
     except OSError as error:
         _logger.warning('the rendered loop is not kept: %s', error)
         if part is not None:
