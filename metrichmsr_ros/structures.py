@@ -17,13 +17,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from metrichmsr_ros.body.joints import NUM_JOINTS, NUM_SHAPE
 from metrichmsr_ros.geometry.camera import Camera
 
 if TYPE_CHECKING:  # importing it starts Warp
     from metrichmsr_ros.geometry.mesh_depth import MeshDepth
 
-NUM_JOINTS = 24
-NUM_SHAPE = 10
 NUM_LANDMARKS = 33
 
 _Batch = TypeVar('_Batch', bound='PersonBatch')

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from metrichmsr_ros.body.body_model import BodyModel
-from metrichmsr_ros.data.index import JOINT_NAMES, read_index
+from metrichmsr_ros.body.landmarks import LANDMARK_NAMES
+from metrichmsr_ros.data.index import read_index
 from metrichmsr_ros.data.predictions import write_predictions
 from metrichmsr_ros.infer import build_method, check_images, infer, landmark_finder
 from metrichmsr_ros.perception.blazepose.assets import AssetError, find_assets
@@ -88,7 +89,7 @@ def test_file_follows_the_schema(index, body, tmp_path):
     sizes = {'bbox_xyxy': 4, 'pose': 72, 'shape': 10, 'translation': 3, 'joint_names': 24}
     assert {name: len(person[name]) for name in sizes} == sizes
     assert np.shape(person['joints']) == (24, 3)
-    assert set(person['landmarks']) == set(JOINT_NAMES)
+    assert set(person['landmarks']) == set(LANDMARK_NAMES)
     assert person['score'] == 0.75
     assert 0.05 < person['pelvis_sigma'] < 0.5
     assert 1.5 < person['height'] < 1.9

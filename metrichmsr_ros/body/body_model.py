@@ -17,8 +17,8 @@ import torch
 from torch import nn, Tensor
 
 from metrichmsr_ros.body import landmarks as landmark_sets
-from metrichmsr_ros.body.joints import PARENTS
-from metrichmsr_ros.body.model_file import ModelArrays, NUM_JOINTS, read_model_file
+from metrichmsr_ros.body.joints import NUM_JOINTS, PARENTS
+from metrichmsr_ros.body.model_file import ModelArrays, read_model_file
 from metrichmsr_ros.body.parts import label_parts
 from metrichmsr_ros.body.skinning import (
     ancestor_hops,

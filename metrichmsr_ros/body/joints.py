@@ -1,4 +1,4 @@
-"""Names and kinematic tree of the 24 SMPL joints, the order of θ and of every joint array."""
+"""Sizes of SMPL parameters; names and tree of its joints, the order of every joint array."""
 
 from __future__ import annotations
 
@@ -12,5 +12,8 @@ JOINT_NAMES: tuple[str, ...] = (
 PARENTS: tuple[int, ...] = (
     -1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21,
 )  # fmt: skip
+
+NUM_JOINTS = len(JOINT_NAMES)
+NUM_SHAPE = 10  # components of β
 
 JOINT_INDEX: dict[str, int] = {name: index for index, name in enumerate(JOINT_NAMES)}

@@ -17,10 +17,7 @@ import zlib
 
 import numpy as np
 
-from metrichmsr_ros.body.joints import JOINT_INDEX, PARENTS
-
-NUM_JOINTS = 24
-NUM_SHAPE = 10
+from metrichmsr_ros.body.joints import JOINT_INDEX, NUM_JOINTS, NUM_SHAPE, PARENTS
 
 # Limb landmarks, named as the SMPL joints beside them; the hips' landmarks are their joints.
 LIMB_NAMES: tuple[str, ...] = (

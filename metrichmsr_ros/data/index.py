@@ -19,13 +19,6 @@ from metrichmsr_ros.geometry.camera import Camera
 
 SCHEMA = 1
 
-JOINT_NAMES = (
-    'pelvis', 'left_hip', 'right_hip', 'left_knee', 'right_knee', 'left_ankle', 'right_ankle',
-    'left_heel', 'right_heel', 'left_foot_index', 'right_foot_index', 'left_shoulder',
-    'right_shoulder', 'left_elbow', 'right_elbow', 'left_wrist', 'right_wrist', 'neck', 'head',
-    'head_top', 'nose',
-)  # fmt: skip
-
 
 @dataclass(frozen=True)
 class TruePerson:
