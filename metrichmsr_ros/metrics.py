@@ -14,8 +14,8 @@ import numpy as np
 from scipy.spatial.distance import pdist
 
 from metrichmsr_ros.geometry.alignment import similarity_align
+from metrichmsr_ros.geometry.boxes import box_iou
 from metrichmsr_ros.geometry.camera import Camera
-from metrichmsr_ros.perception.detection import box_iou
 
 LIMB_JOINTS = tuple(
     f'{side}_{joint}'

@@ -1,4 +1,4 @@
-"""What finds people in a frame: the protocol, and box geometry that every detector needs."""
+"""What finds people in a frame: the protocol, and detections of any other detector's boxes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
+from metrichmsr_ros.geometry.boxes import check_boxes
 from metrichmsr_ros.structures import Detections, Frame
 
 _BOX_ROI_FACTOR = 1.25  # side of the landmark crop over the longer side of a whole person's box
@@ -22,28 +23,6 @@ class Detector(Protocol):
             known_boxes: Boxes of people who are tracked already, (K, 4), pixels; they need not be
                 found again.
         """
-
-
-def check_boxes(boxes: np.ndarray) -> np.ndarray:
-    """Return ``boxes`` as (N, 4) float64, or raise a ``ValueError`` with the rule they break."""
-    boxes = np.asarray(boxes, np.float64)
-    if boxes.ndim != 2 or boxes.shape[1] != 4:
-        raise ValueError(f'boxes have shape {boxes.shape}, must be (N, 4)')
-    if not np.isfinite(boxes).all() or (boxes[:, 2:] <= boxes[:, :2]).any():
-        raise ValueError(
-            f'boxes {boxes.tolist()} must be finite with x_min < x_max, y_min < y_max'
-        )
-    return boxes
-
-
-def box_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return the intersection over union of every pair, (N, M), of boxes (N, 4) and (M, 4)."""
-    low = np.maximum(first[:, None, :2], second[None, :, :2])
-    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    shared = np.clip(high - low, 0, None).prod(axis=-1)
-    areas = [(boxes[:, 2:] - boxes[:, :2]).prod(axis=-1) for boxes in (first, second)]
-    union = areas[0][:, None] + areas[1][None] - shared
-    return shared / np.maximum(union, np.finfo(np.float32).tiny)
 
 
 def detections_from_boxes(boxes: np.ndarray, scores: np.ndarray | None = None) -> Detections:

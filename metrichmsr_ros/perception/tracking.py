@@ -15,8 +15,8 @@ import logging
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from metrichmsr_ros.geometry.boxes import box_iou
 from metrichmsr_ros.geometry.camera import Camera
-from metrichmsr_ros.perception.detection import box_iou
 from metrichmsr_ros.perception.track_filter import measurement_noise, PelvisFilter
 from metrichmsr_ros.structures import People, TrackState
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit
 
+from metrichmsr_ros.geometry.boxes import box_iou
 from metrichmsr_ros.perception.blazepose.crops import rois_from_axes
-from metrichmsr_ros.perception.detection import box_iou
 
 INPUT_SIZE = 224
 NUM_ANCHORS = 2254

@@ -5,11 +5,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from metrichmsr_ros.geometry.boxes import box_iou
 from metrichmsr_ros.perception.blazepose import anchors
 from metrichmsr_ros.perception.blazepose.assets import AssetPaths, find_assets
 from metrichmsr_ros.perception.blazepose.crops import check_image
 from metrichmsr_ros.perception.blazepose.landmarker import ROI_FACTOR
-from metrichmsr_ros.perception.detection import box_iou
 from metrichmsr_ros.perception.tiles import all_tiles, Tile, TileSweep
 from metrichmsr_ros.runtime.litert import LiteRtNetwork
 from metrichmsr_ros.structures import Detections, Frame

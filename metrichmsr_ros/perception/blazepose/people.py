@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from metrichmsr_ros.geometry.boxes import shared_areas
 from metrichmsr_ros.structures import Landmarks
 
 # Set on 36 photographs with known people, a street, and clothes lying on the ground.
@@ -122,9 +123,7 @@ def _part_of_person(landmarks: Landmarks) -> np.ndarray:
     """
     boxes = landmarks.boxes.astype(np.float64)
     sizes = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
-    inside = np.clip(high - low, 0, None).prod(axis=-1) >= _PART_INSIDE * sizes[:, None]
+    inside = shared_areas(boxes, boxes) >= _PART_INSIDE * sizes[:, None]
     unsure = landmarks.visibility.mean(axis=1) < _MIN_SURE_VISIBILITY
     return inside & (sizes[:, None] < sizes[None]) & (_sizes(landmarks)[1] | unsure[:, None])
 

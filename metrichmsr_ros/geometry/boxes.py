@@ -1,0 +1,32 @@
+"""Boxes x_min, y_min, x_max, y_max in pixels; integer coordinates are pixel centres."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def check_boxes(boxes: np.ndarray) -> np.ndarray:
+    """Return ``boxes`` as (N, 4) float64, or raise a ``ValueError`` with the rule they break."""
+    boxes = np.asarray(boxes, np.float64)
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise ValueError(f'boxes have shape {boxes.shape}, must be (N, 4)')
+    if not np.isfinite(boxes).all() or (boxes[:, 2:] <= boxes[:, :2]).any():
+        raise ValueError(
+            f'boxes {boxes.tolist()} must be finite with x_min < x_max, y_min < y_max'
+        )
+    return boxes
+
+
+def box_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return the intersection over union of every pair, (N, M), of boxes (N, 4) and (M, 4)."""
+    shared = shared_areas(first, second)
+    areas = [(boxes[:, 2:] - boxes[:, :2]).prod(axis=-1) for boxes in (first, second)]
+    union = areas[0][:, None] + areas[1][None] - shared
+    return shared / np.maximum(union, np.finfo(np.float32).tiny)
+
+
+def shared_areas(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return the area common to every pair, (N, M) pixels², of boxes (N, 4) and (M, 4)."""
+    low = np.maximum(first[:, None, :2], second[None, :, :2])
+    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
+    return np.clip(high - low, 0, None).prod(axis=-1)
