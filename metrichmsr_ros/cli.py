@@ -154,7 +154,8 @@ def _evaluate(arguments: argparse.Namespace) -> None:
 def _predict(
     arguments: argparse.Namespace, images: Sequence[IndexImage], body: BodyModel
 ) -> Predictions:
-    from metrichmsr_ros.infer import build_method, check_images, infer, landmark_finder
+    from metrichmsr_ros.infer import check_images, infer, landmark_finder
+    from metrichmsr_ros.models.methods import build_method
 
     estimator = build_method(arguments.method, body)
     check_images(images)

@@ -26,7 +26,6 @@ from metrichmsr_ros.data.predictions import (
 )
 from metrichmsr_ros.geometry.mesh_depth import MeshRaycaster
 from metrichmsr_ros.models.estimator import Estimator
-from metrichmsr_ros.models.landmark_ik import LandmarkIK
 from metrichmsr_ros.perception.blazepose.detector import BlazePoseDetector
 from metrichmsr_ros.perception.blazepose.landmarker import BlazePoseLandmarker
 from metrichmsr_ros.perception.blazepose.people import is_new_person, suppress_duplicates
@@ -35,20 +34,7 @@ from metrichmsr_ros.structures import Frame, Landmarks, People
 
 logger = logging.getLogger(__name__)
 
-METHODS: dict[str, Callable[[BodyModel], Estimator]] = {LandmarkIK.name: LandmarkIK}
-
 LandmarkFinder = Callable[[IndexImage, Frame], Landmarks]
-
-
-def build_method(name: str, body: BodyModel) -> Estimator:
-    """Return the estimator called ``name``.
-
-    Raises:
-        ValueError: There is none.
-    """
-    if name not in METHODS:
-        raise ValueError(f'unknown method {name!r}; there is {", ".join(METHODS)}')
-    return METHODS[name](body)
 
 
 def landmark_finder(*, true_boxes: bool) -> LandmarkFinder:

@@ -11,7 +11,8 @@ from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.body.landmarks import LANDMARK_NAMES
 from metrichmsr_ros.data.index import read_index
 from metrichmsr_ros.data.predictions import write_predictions
-from metrichmsr_ros.infer import build_method, check_images, infer, landmark_finder
+from metrichmsr_ros.infer import check_images, infer, landmark_finder
+from metrichmsr_ros.models.methods import build_method
 from metrichmsr_ros.perception.blazepose.assets import AssetError, find_assets
 from metrichmsr_ros.structures import Landmarks
 

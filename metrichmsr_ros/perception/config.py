@@ -7,7 +7,6 @@ import math
 from pathlib import Path
 
 DEPTH_SOURCES = ('none', 'topic', 'ground')
-ESTIMATORS = ('landmark_ik',)
 
 
 @dataclass(frozen=True)
@@ -15,7 +14,7 @@ class PipelineConfig:
     """Settings of :func:`metrichmsr_ros.perception.pipeline.build_pipeline`.
 
     Attributes:
-        estimator: What makes people metric, one of ``ESTIMATORS``.
+        estimator: What makes people metric, one of ``models.methods.METHODS``.
         body_model: SMPL-format file, or None for the body that ships.
         depth_source: 'none', 'topic' (the frame's own depth) or 'ground' (a floor).
         camera_height: Height of the camera above the floor, metres, for 'ground'.
@@ -46,7 +45,10 @@ class PipelineConfig:
     id_seed: int | None = None
 
     def __post_init__(self) -> None:
-        _one_of('estimator', self.estimator, ESTIMATORS)
+        # Here, because the estimators bring torch, which who only reads settings can do without.
+        from metrichmsr_ros.models.methods import METHODS
+
+        _one_of('estimator', self.estimator, tuple(METHODS))
         _one_of('depth_source', self.depth_source, DEPTH_SOURCES)
         _within('camera_height', self.camera_height, self.camera_height > 0, 'above 0 m')
         tilt = self.camera_tilt

@@ -21,7 +21,7 @@ from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.geometry.mesh_depth import MeshDepth, MeshRaycaster
 from metrichmsr_ros.models.estimator import Estimator
-from metrichmsr_ros.models.landmark_ik import LandmarkIK
+from metrichmsr_ros.models.methods import build_method
 from metrichmsr_ros.perception.blazepose.detector import BlazePoseDetector
 from metrichmsr_ros.perception.blazepose.landmarker import BlazePoseLandmarker
 from metrichmsr_ros.perception.blazepose.people import (
@@ -228,7 +228,6 @@ def build_pipeline(config: PipelineConfig) -> Pipeline:
     """
     device = _resolve_device(config.device)
     body = BodyModel.load(config.body_model)
-    estimators = {'landmark_ik': LandmarkIK}
     sources = {
         'none': lambda: None,
         'topic': TopicDepth,
@@ -240,7 +239,7 @@ def build_pipeline(config: PipelineConfig) -> Pipeline:
             budget_ms=config.detector_budget_ms, num_threads=config.threads
         ),
         landmarker=BlazePoseLandmarker(num_threads=config.threads),
-        estimator=estimators[config.estimator](body),
+        estimator=build_method(config.estimator, body),
         tracker=Tracker(seed=seed),
         raycaster=MeshRaycaster(body.faces, device=device),
         depth_source=sources[config.depth_source](),
