@@ -4,18 +4,16 @@ Each way is timed from vertices to the end of ``publish()``. The plain way build
 ``geometry_msgs/Point`` per corner, as most nodes do. Times are CPU time of this process, so that
 other processes disturb them little.
 
-Run: python benchmarks/marker_publish.py [--people 1 5 10] [--json OUT.json]
+Run: python benchmarks/marker_publish.py [--people 1 5 10]
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-import json
-from pathlib import Path
-import platform
 import time
 
+from _report import print_header
 from geometry_msgs.msg import Point
 import numpy as np
 import rclpy
@@ -34,21 +32,18 @@ def main() -> None:
     """Measure and print one line per number of people."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--people', type=int, nargs='+', default=[1, 5, 10])
-    parser.add_argument('--json', type=Path, help='write the figures to this file')
     arguments = parser.parse_args()
     body = BodyModel.load()
     rest = body.rest_vertices(torch.zeros(1, 10)).numpy()[0]
     rclpy.init()
     node = rclpy.create_node('marker_publish')
     publisher = node.create_publisher(MarkerArray, 'markers', 1)
-    figures = []
+    print_header('Meshes as MarkerArray: CPU time from vertices to published')
+    print('\n| people | plain ms | bytes ms | ratio |\n|---:|---:|---:|---:|')
     for count in arguments.people:
-        figures.append(measure(publisher, np.tile(rest, (count, 1, 1)), body.faces))
-        print('{people} people: plain {plain_ms:.1f} ms, bytes {bytes_ms:.2f} ms, '
-              'ratio {ratio:.0f}'.format(**figures[-1]))  # fmt: skip
-    if arguments.json:
-        machine = {'python': platform.python_version(), 'machine': platform.machine()}
-        arguments.json.write_text(json.dumps({**machine, 'figures': figures}, indent=2) + '\n')
+        figures = measure(publisher, np.tile(rest, (count, 1, 1)), body.faces)
+        row = '| {people} | {plain_ms:.1f} | {bytes_ms:.2f} | {ratio:.0f} |'
+        print(row.format(**figures))
     node.destroy_node()
     rclpy.shutdown()
 
