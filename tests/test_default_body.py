@@ -8,7 +8,6 @@ import torch
 from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.body.joints import JOINT_INDEX, JOINT_NAMES, PARENTS
 from metrichmsr_ros.body.landmarks import BLAZEPOSE_NAMES, LANDMARK_NAMES
-from metrichmsr_ros.body.parts import BodyPart
 
 DATA = files('metrichmsr_ros.body.data') / 'anny_smpl24.npz'
 
@@ -216,29 +215,6 @@ def test_blazepose_points_are_mirrored_and_in_order(body, rest):
     assert 0.02 < drop < 0.04
     assert points['left_eye_inner'][0] < points['left_eye'][0] < points['left_eye_outer'][0]
     assert points['nose'][1] > points['mouth_left'][1] > points['left_shoulder'][1]
-
-
-def test_clothes_are_on_the_right_places(body, rest, arrays):
-    vertex = dict(zip(arrays['surface_names'].tolist(), arrays['surface_vertices'], strict=True))
-    labels = body.part_labels
-    assert set(labels.tolist()) == set(BodyPart)
-    for name, part in (
-        ('nose', BodyPart.SKIN),
-        ('head_top', BodyPart.HAIR),
-        ('left_index_tip', BodyPart.SKIN),
-        ('right_heel', BodyPart.SHOES),
-        ('left_big_toe', BodyPart.SHOES),
-    ):
-        assert labels[vertex[name]] == part, name
-    joints = body.rest_joints(torch.zeros(1, 10))[0]
-    for name, part in (
-        ('spine3', BodyPart.SHIRT),
-        ('left_shoulder', BodyPart.SHIRT),
-        ('right_knee', BodyPart.TROUSERS),
-        ('left_wrist', BodyPart.SKIN),
-    ):
-        nearest = (rest - joint(joints, name)).norm(dim=1).argmin()
-        assert labels[nearest] == part, name
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,6 @@ from torch import nn, Tensor
 from metrichmsr_ros.body import landmarks as landmark_sets
 from metrichmsr_ros.body.joints import NUM_JOINTS, PARENTS
 from metrichmsr_ros.body.model_file import ModelArrays, read_model_file
-from metrichmsr_ros.body.parts import label_parts
 from metrichmsr_ros.body.skinning import (
     ancestor_hops,
     forward_kinematics,
@@ -50,7 +49,6 @@ class BodyModel(nn.Module):
         name: Name of the body that θ, β and t belong to.
         faces: Triangles, (F, 3) int32 NumPy array, counter-clockwise seen from outside.
         parents: Parent of each joint, -1 for the pelvis.
-        part_labels: ``BodyPart`` of each vertex, (V,) uint8 NumPy array.
     """
 
     v_template: Tensor
@@ -69,7 +67,6 @@ class BodyModel(nn.Module):
         self.name = arrays.name
         self.faces = arrays.faces
         self.parents = PARENTS
-        self.part_labels = label_parts(arrays)
         regressor = arrays.j_regressor
         posedirs = arrays.posedirs
         buffers = {
