@@ -1,0 +1,105 @@
+"""The crop's own axes, in which the network works.
+
+Axes of a crop: z through its middle, x to its right, y down; they turn with the camera about its
+centre and with the crop's roll, so that all that is predicted in them turns exactly as well.
+Directions are divided by the crop's angle, so that a far person and a near one look alike.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from metrichmsr_ros.models.evidence import Evidence
+
+_MIN_FORWARD = 0.1  # a ray further from the crop's axis (84°) is of no use in a tangent plane
+_MAX_OFFSET = 3.0  # crop sides from the crop's middle
+
+
+class CropFrame(NamedTuple):
+    """The axes of B crops.
+
+    Attributes:
+        axes: Columns are the crop's x, y, z in camera axes, (B, 3, 3).
+        angle: Length of a side of the crop at distance 1, (B,), about radians.
+        roll: Turns vectors in the axes of ``Landmarks.world`` into crop axes, (B, 3, 3).
+    """
+
+    axes: Tensor
+    angle: Tensor
+    roll: Tensor
+
+
+class Canonical(NamedTuple):
+    """Evidence in the crop's axes.
+
+    Attributes:
+        frame: The crop's axes.
+        plane: x / z and y / z of the landmarks' rays over the crop's angle, (B, 33, 2): crop
+            sides from its middle.
+        seen: Whether a landmark's ray is known and before the crop, (B, 33).
+        world: World landmarks, (B, 33, 3), metres.
+        ray_map: x / z and y / z of the crop's cells over its angle, (B, 2, h, w).
+    """
+
+    frame: CropFrame
+    plane: Tensor
+    seen: Tensor
+    world: Tensor
+    ray_map: Tensor
+
+
+def crop_frame(crop_rays: Tensor) -> CropFrame:
+    """Return the axes of crops.
+
+    Args:
+        crop_rays: As in ``Evidence``, (B, 4, 3).
+    """
+    corners = functional.normalize(crop_rays, dim=-1)
+    z = functional.normalize(corners.sum(1), dim=-1)
+    right = corners[:, 1] + corners[:, 2] - corners[:, 0] - corners[:, 3]
+    x = functional.normalize(right - (right * z).sum(-1, keepdim=True) * z, dim=-1)
+    axes = torch.stack([x, torch.linalg.cross(z, x), z], dim=-1)
+    sides = corners.roll(-1, 1) - corners
+    angle = (sides * sides).sum(-1).sqrt().mean(-1)
+    return CropFrame(axes, angle, axes.mT @ turn_from_optical_axis(z))
+
+
+def turn_from_optical_axis(directions: Tensor) -> Tensor:
+    """Return the smallest turns from the optical axis to unit ``directions``, (B, 3) → (B, 3, 3).
+
+    These turn ``Landmarks.world`` into camera axes. Directions must not point backwards.
+    """
+    x, y, z = directions.unbind(-1)
+    share = 1 / (1 + z)
+    rows = (1 - x * x * share, -x * y * share, x, -x * y * share, 1 - y * y * share, y, -x, -y, z)
+    return torch.stack(rows, -1).unflatten(-1, (3, 3))
+
+
+def canonical(evidence: Evidence) -> Canonical:
+    """Bring evidence into the axes of its crops."""
+    frame = crop_frame(evidence.crop_rays)
+    plane, before = _tangent(evidence.rays @ frame.axes, frame.angle)
+    cells = evidence.ray_map.flatten(2).mT @ frame.axes
+    ray_map, _ = _tangent(cells, frame.angle)
+    height = evidence.ray_map.shape[2]
+    return Canonical(
+        frame=frame,
+        plane=plane,
+        seen=before & (evidence.presence > 0),
+        world=evidence.world @ frame.roll.mT,
+        ray_map=ray_map.mT.unflatten(-1, (height, -1)),
+    )
+
+
+def _tangent(rays: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
+    """Return x / z and y / z over the angle, bounded, and whether it had to be."""
+    forward = rays[..., 2:] / rays.norm(dim=-1, keepdim=True)
+    before = forward > _MIN_FORWARD
+    plane = rays[..., :2] / torch.where(before, rays[..., 2:], torch.ones_like(forward))
+    plane = plane / angle[:, None, None]
+    inside = before.squeeze(-1) & (plane.abs().amax(-1) <= _MAX_OFFSET)
+    return plane.clamp(-_MAX_OFFSET, _MAX_OFFSET), inside

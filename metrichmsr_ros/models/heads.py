@@ -1,0 +1,146 @@
+"""The three heads: pose, shape and position.
+
+All read a person's features, and predict in the crop's axes. They start at the rest pose facing
+the camera, the mean shape and a person who fills the crop.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import nn, Tensor
+
+from metrichmsr_ros.geometry.rotations import rot6d_to_matrix
+from metrichmsr_ros.models.translation import stand_on_rays
+from metrichmsr_ros.structures import NUM_JOINTS, NUM_LANDMARKS, NUM_SHAPE
+
+_MEAN_SPAN = 2.2  # metres that the side of BlazePose's crop of an adult spans
+_START_TRUST = 0.01  # of the guess beside the rays, whose weights sum to one
+_START_SIGMA = 0.1  # of the distance along the ray, metres across
+_LOG_RANGE = 6.0  # of trusts and standard deviations about their starts
+
+
+class Position(NamedTuple):
+    """Where the pelvis is, in crop axes.
+
+    Attributes:
+        place: X, Y and span τ = angle · Z, (B, 3), metres.
+        log_sigma: Along the ray relative to the distance, then right and down in metres, (B, 3).
+        confidence_logit: (B,).
+        weights: Of the landmarks' rays, (B, 33), sum to 1.
+    """
+
+    place: Tensor
+    log_sigma: Tensor
+    confidence_logit: Tensor
+    weights: Tensor
+
+
+def perceptron(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
+    """Return norm, hidden layer and an output layer that starts near zero."""
+    last = nn.Linear(hidden, outputs)
+    nn.init.normal_(last.weight, std=0.01)
+    nn.init.zeros_(last.bias)
+    return nn.Sequential(nn.LayerNorm(inputs), nn.Linear(inputs, hidden), nn.GELU(), last)
+
+
+class PoseHead(nn.Module):
+    """24 rotations through their first two columns."""
+
+    mean: Tensor
+
+    def __init__(self, features: int, hidden: int) -> None:
+        super().__init__()
+        self.layers = perceptron(features, hidden, 6 * NUM_JOINTS)
+        mean = torch.tensor([1.0, 0, 0, 0, 1, 0]).repeat(NUM_JOINTS, 1)
+        mean[0, 4] = -1  # half a turn about x: upright and facing the camera
+        self.register_buffer('mean', mean, persistent=False)
+
+    def forward(self, person: Tensor) -> Tensor:
+        """Return rotations (B, 24, 3, 3) from features (B, F); the root's in crop axes."""
+        return rot6d_to_matrix(self.mean + self.layers(person).unflatten(-1, (NUM_JOINTS, 6)))
+
+
+class ShapeHead(nn.Module):
+    """β."""
+
+    def __init__(self, features: int, hidden: int) -> None:
+        super().__init__()
+        self.layers = perceptron(features, hidden, NUM_SHAPE)
+
+    def forward(self, person: Tensor) -> Tensor:
+        """Return β (B, 10) from features (B, F)."""
+        return self.layers(person)
+
+
+class PositionHead(nn.Module):
+    """Least squares of the posed body on the landmarks' rays, then a correction of it.
+
+    The correction sees what the least squares leave over, without a gradient: it must not bend
+    the pose to what it can correct.
+    """
+
+    def __init__(self, features: int, token: int, hidden: int) -> None:
+        """Prepare the head.
+
+        Args:
+            features: Of a person.
+            token: Width of a landmark's token.
+            hidden: Hidden units.
+        """
+        super().__init__()
+        self.weigh = perceptron(token, token, 1)
+        self.guess = perceptron(features, hidden, 6)
+        # Residuals and weights of the landmarks, the place and the crop's angle.
+        self.correct = perceptron(features + 3 * NUM_LANDMARKS + 4, hidden, 7)
+
+    def forward(
+        self,
+        person: Tensor,
+        tokens: Tensor,
+        points: Tensor,
+        *,
+        plane: Tensor,
+        seen: Tensor,
+        angle: Tensor,
+    ) -> Position:
+        """Place posed bodies.
+
+        Args:
+            person: Features, (B, F).
+            tokens: Of the landmarks, (B, 33, D).
+            points: Landmarks of the posed body about its pelvis, (B, 33, 3), metres, crop axes.
+            plane: As in ``Canonical``, (B, 33, 2).
+            seen: As in ``Canonical``, (B, 33).
+            angle: Of the crop, (B,).
+        """
+        weights = self.weigh(tokens).squeeze(-1).softmax(-1) * seen
+        guess, trust = self.guess(person).split(3, dim=-1)
+        guess = torch.cat([guess[:, :2], _MEAN_SPAN * guess[:, 2:].exp()], -1)
+        fitted = stand_on_rays(
+            points, plane, weights, angle=angle, guess=guess, trust=_START_TRUST * _exp(trust)
+        )
+        missed = _residuals(points, plane, fitted, angle) * weights.unsqueeze(-1).sqrt()
+        evidence = [missed.flatten(1), weights, fitted, angle.log().unsqueeze(-1)]
+        seen_by_head = torch.cat([person, torch.cat(evidence, -1).detach()], -1)
+        change, log_sigma, confidence = self.correct(seen_by_head).split([3, 3, 1], dim=-1)
+        # Nearer or farther along its ray, then across it.
+        place = fitted * change[:, :1].exp()
+        place = place + torch.cat([change[:, 1:], torch.zeros_like(change[:, :1])], -1)
+        log_sigma = math.log(_START_SIGMA) + _bounded(log_sigma)
+        return Position(place, log_sigma, confidence.squeeze(-1), weights)
+
+
+def _residuals(points: Tensor, plane: Tensor, place: Tensor, angle: Tensor) -> Tensor:
+    depth = angle[:, None, None] * points[..., 2:] + place[:, None, 2:]
+    return points[..., :2] + place[:, None, :2] - plane * depth
+
+
+def _bounded(values: Tensor) -> Tensor:
+    return _LOG_RANGE * (values / _LOG_RANGE).tanh()
+
+
+def _exp(values: Tensor) -> Tensor:
+    return _bounded(values).exp()

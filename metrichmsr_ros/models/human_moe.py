@@ -1,0 +1,175 @@
+"""HumanMoE (MetricHMSR, Fig. 4, Eq. 3-4): transformer blocks with experts in place of the FFN.
+
+Image tokens go through K routed experts, softly gated, and one shared expert that is always on;
+ray tokens through an expert of their own. Patch blocks gate each token by itself, global blocks
+all tokens of a person alike, by the mean of all of them.
+
+A gated sum of two-layer experts is one two-layer network whose hidden units are multiplied by
+their expert's gate: ``Σ gᵢ (W₂ᵢ φ(W₁ᵢ x) + b₂ᵢ) = [W₂₁ … W₂ₖ] (g ⊙ φ([W₁₁; …; W₁ₖ] x)) + Σ gᵢ b₂ᵢ``,
+so all experts are two matrix products, whatever their number. Letters: B people, T image tokens,
+R ray tokens, D width, H hidden units of an expert, K routed experts, L blocks.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn, Tensor
+from torch.nn import functional
+
+from metrichmsr_ros.models.attention import SelfAttention
+
+
+class ImageExperts(nn.Module):
+    """One shared and K routed experts of the image tokens."""
+
+    def __init__(self, dim: int, hidden: int, routed: int) -> None:
+        """Prepare the experts.
+
+        Args:
+            dim: D.
+            hidden: H.
+            routed: K, 0 for a plain FFN.
+        """
+        super().__init__()
+        self.hidden, self.routed = hidden, routed
+        self.enter = nn.Linear(dim, (1 + routed) * hidden)  # the shared expert's units first
+        self.leave = nn.Linear((1 + routed) * hidden, dim)  # its bias is the shared expert's
+        self.routed_bias = nn.Parameter(torch.zeros(routed, dim)) if routed else None
+        nn.init.normal_(self.leave.weight, std=(6 * hidden) ** -0.5)
+
+    def forward(self, tokens: Tensor, gates: Tensor) -> Tensor:
+        """Return the gated sum of the experts.
+
+        Args:
+            tokens: (B, T, D).
+            gates: (B, T or 1, K).
+
+        Returns:
+            (B, T, D).
+        """
+        units = functional.gelu(self.enter(tokens))
+        if self.routed_bias is None:
+            return self.leave(units)
+        weights = torch.cat([torch.ones_like(gates[..., :1]), gates], -1).unsqueeze(-1)
+        units = units.unflatten(-1, (1 + self.routed, self.hidden)) * weights
+        return self.leave(units.flatten(-2)) + gates @ self.routed_bias
+
+
+class Router(nn.Module):
+    """Gates of the routed experts: a softmax over them."""
+
+    def __init__(self, dim: int, routed: int) -> None:
+        super().__init__()
+        self.score = nn.Linear(dim, routed)
+        nn.init.normal_(self.score.weight, std=0.02)
+        nn.init.zeros_(self.score.bias)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return gates that sum to one, (..., D) → (..., K)."""
+        return self.score(features).softmax(-1)
+
+
+class MoEBlock(nn.Module):
+    """Attention over all tokens, then experts; both with a residual and a norm before."""
+
+    def __init__(self, dim: int, *, heads: int, hidden: int, routed: int, per_token: bool) -> None:
+        """Prepare a block.
+
+        Args:
+            dim: D.
+            heads: Attention heads.
+            hidden: H.
+            routed: K.
+            per_token: Whether each token is gated by itself (patch) or all alike (global).
+        """
+        super().__init__()
+        self.per_token, self.routed = per_token, routed
+        self.attention_norm = nn.LayerNorm(dim)
+        self.attention = SelfAttention(dim, heads)
+        self.expert_norm = nn.LayerNorm(dim)
+        self.router = Router(dim, routed) if routed else None
+        self.image_experts = ImageExperts(dim, hidden, routed)
+        self.ray_expert = nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), nn.Linear(hidden, dim))
+
+    def forward(self, tokens: Tensor, num_rays: int) -> tuple[Tensor, Tensor]:
+        """Pass the tokens of B people, the last ``num_rays`` of whom are ray tokens.
+
+        Args:
+            tokens: (B, T + R, D).
+            num_rays: R.
+
+        Returns:
+            Tokens, (B, T + R, D), and gates, (B, T, K).
+        """
+        tokens = tokens + self.attention(self.attention_norm(tokens))
+        normed = self.expert_norm(tokens)
+        num_images = tokens.shape[1] - num_rays
+        image, rays = normed.split([num_images, num_rays], dim=1)
+        gates = self._gates(normed, image)
+        changes = torch.cat([self.image_experts(image, gates), self.ray_expert(rays)], dim=1)
+        return tokens + changes, gates.expand(-1, num_images, -1)
+
+    def _gates(self, normed: Tensor, image: Tensor) -> Tensor:
+        if self.router is None:
+            return image[..., :0]
+        return self.router(image if self.per_token else normed.mean(1, keepdim=True))
+
+
+class HumanMoE(nn.Module):
+    """Patch blocks, then global blocks."""
+
+    def __init__(
+        self, dim: int, *, heads: int, hidden: int, routed: int, patch_blocks: int,
+        global_blocks: int,
+    ) -> None:  # fmt: skip
+        """Prepare the blocks.
+
+        Args:
+            dim: D.
+            heads: Attention heads.
+            hidden: H.
+            routed: K, 0 for dense blocks.
+            patch_blocks: Blocks gated token by token.
+            global_blocks: Blocks gated person by person.
+        """
+        super().__init__()
+        self.blocks = nn.ModuleList(
+            MoEBlock(dim, heads=heads, hidden=hidden, routed=routed, per_token=per_token)
+            for per_token in [True] * patch_blocks + [False] * global_blocks
+        )
+        self.norm = nn.LayerNorm(dim)
+
+    def forward(self, image: Tensor, rays: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Mix the tokens of B people.
+
+        Args:
+            image: (B, T, D).
+            rays: (B, R, D).
+
+        Returns:
+            Image tokens (B, T, D), ray tokens (B, R, D) and gates (B, L, T, K).
+        """
+        num_images, num_rays = image.shape[1], rays.shape[1]
+        tokens = torch.cat([image, rays], dim=1)
+        router = []
+        for block in self.blocks:
+            tokens, gates = block(tokens, num_rays)
+            router.append(gates)
+        image, rays = self.norm(tokens).split([num_images, num_rays], dim=1)
+        return image, rays, torch.stack(router, dim=1)
+
+
+def balance_loss(router: Tensor) -> Tensor:
+    """Return the load-balancing loss of Eq. 4 without its factor λ, the mean over blocks.
+
+    ``K Σᵢ pᵢ²`` with pᵢ the mean gate of routed expert i over the batch: 1 where all are used
+    alike, K where one is used alone.
+
+    Args:
+        router: Gates, (B, L, T, K).
+
+    Returns:
+        A scalar; 0 where there are no routed experts.
+    """
+    share = router.mean(dim=(0, 2))
+    return (router.shape[-1] * share.square().sum(-1)).mean()
