@@ -1,0 +1,172 @@
+"""What a training run is made of, and how a command line changes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+import json
+import math
+from pathlib import Path
+from typing import Any, get_type_hints, TypeVar
+
+_Config = TypeVar('_Config')
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Factors that bring the terms to a common size; a metre, a radian and a β are not alike.
+
+    Attributes:
+        joints3d: The main figure, MPJPE: at the end 0.06 m, so 10 makes it about half the loss.
+        landmarks: The surface points that the evidence is about; half of the joints, which they
+            mostly repeat, but they alone see twists and the direction of the face.
+        reprojection: In crop angles, 0.02 at the end: 10 makes a body that does not fit its
+            evidence as dear as one that is wrong in depth.
+        rotations: 6D entries, 0.15 at the end: 2 leaves the joints in the lead, and still fixes
+            the twists that joints cannot see.
+        shape: 0.6 standard deviations at the end, most of which one view cannot tell: 0.1 only
+            keeps β from drifting.
+        height: 0.05 m at the end; with the depth it is the metric scale, so as dear as joints.
+        log_depth: The relative error of the distance, 0.05 at the end: the paper's point.
+        pelvis_likelihood: Teaches σ alone: the factor only sets its speed.
+        confidence: Teaches the confidence alone, like the likelihood.
+        balance: Eq. 4; the usual 0.01, enough to keep experts alive.
+    """
+
+    joints3d: float = 10.0
+    landmarks: float = 5.0
+    reprojection: float = 10.0
+    rotations: float = 2.0
+    shape: float = 0.1
+    height: float = 5.0
+    log_depth: float = 10.0
+    pelvis_likelihood: float = 0.1
+    confidence: float = 0.1
+    balance: float = 0.01
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One training run. ``steps`` or ``minutes`` end it; the schedule fits whichever is given.
+
+    Attributes:
+        out: Folder of the run: config.json, log.csv, checkpoint.pt, and the model at the end.
+        seed: Of the weights and of every batch; the validation set has its own.
+        steps: Optimizer steps; 0 = as ``minutes`` allow.
+        minutes: Time to train, resumed time included; 0 = as ``steps`` say.
+        batch_size: People per step.
+        learning_rate: At the end of the warm-up.
+        final_rate: Of the cosine's end, as a share of ``learning_rate``.
+        warmup: Share of the run in which the rate rises.
+        weight_decay: AdamW's, on matrices only.
+        clip_norm: Largest norm of the gradient.
+        ema_decay: Of the averaged weights, which are validated and exported.
+        workers: Processes that make batches ahead; 0 = in this one.
+        threads: Threads of torch in this process; 0 = torch's own choice.
+        device: 'cpu', 'cuda', or 'auto' = a GPU where there is one.
+        checkpoint_minutes: Between two checkpoints.
+        log_every: Steps between two lines of the log.
+        validate_every: Steps between two validations; there is always one at the end.
+        validation_batches: Batches of the validation set.
+        resume: Go on from ``out``'s checkpoint.
+        loss: Weights of the terms.
+    """
+
+    out: Path = Path('runs/blazepose')
+    seed: int = 0
+    steps: int = 0
+    minutes: float = 20.0
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    final_rate: float = 0.01
+    warmup: float = 0.03
+    weight_decay: float = 0.05
+    clip_norm: float = 1.0
+    ema_decay: float = 0.999
+    workers: int = 1
+    threads: int = 0
+    device: str = 'auto'
+    checkpoint_minutes: float = 5.0
+    log_every: int = 50
+    validate_every: int = 1000
+    validation_batches: int = 8
+    resume: bool = False
+    loss: LossWeights = field(default_factory=LossWeights)
+
+    def __post_init__(self) -> None:
+        if (self.steps > 0) == (self.minutes > 0):
+            raise ValueError(
+                f'one of steps and minutes must be positive and the other 0, got '
+                f'steps={self.steps}, minutes={self.minutes}'
+            )
+        for name in ('batch_size', 'log_every', 'validate_every', 'validation_batches'):
+            if getattr(self, name) < 1:
+                raise ValueError(f'{name} must be at least 1, got {getattr(self, name)}')
+        for name in ('learning_rate', 'clip_norm'):
+            if not getattr(self, name) > 0:
+                raise ValueError(f'{name} must be positive, got {getattr(self, name)}')
+        for name in ('final_rate', 'warmup', 'ema_decay'):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f'{name} must be in [0, 1), got {getattr(self, name)}')
+        if self.device not in ('auto', 'cpu', 'cuda'):
+            raise ValueError(f"device must be 'auto', 'cpu' or 'cuda', got {self.device!r}")
+
+
+def override(config: _Config, values: Mapping[str, str]) -> _Config:
+    """Return a configuration with values replaced.
+
+    Args:
+        config: A frozen dataclass; fields may be dataclasses themselves.
+        values: Key → text; keys of nested fields have dots: ``loss.height``.
+
+    Raises:
+        ValueError: An unknown key, a value of the wrong type, or one that the configuration
+            itself rejects.
+    """
+    return _replaced(config, values, prefix='')
+
+
+def flat(config: Any, *, prefix: str = '') -> dict[str, Any]:
+    """Return all keys that ``override`` knows, with their values."""
+    values: dict[str, Any] = {}
+    for item in fields(config):
+        value, key = getattr(config, item.name), prefix + item.name
+        values.update(flat(value, prefix=f'{key}.') if is_dataclass(value) else {key: value})
+    return values
+
+
+def save_config(path: Path, config: Any) -> None:
+    """Write a dataclass as a JSON object, nested ones as objects in it."""
+    path.write_text(json.dumps(asdict(config), indent=2, default=str) + '\n', encoding='utf-8')
+
+
+def _replaced(config: Any, values: Mapping[str, str], *, prefix: str) -> Any:
+    hints = get_type_hints(type(config))
+    known = {item.name for item in fields(config)}
+    changes: dict[str, Any] = {}
+    nested: dict[str, dict[str, str]] = {}
+    for key, text in values.items():
+        name, dot, rest = key.partition('.')
+        if name not in known or bool(dot) != is_dataclass(getattr(config, name)):
+            raise ValueError(f'unknown key {prefix}{key}; known: {", ".join(flat(config))}')
+        if dot:
+            nested.setdefault(name, {})[rest] = text
+        else:
+            changes[name] = _parsed(text, hints[name], key=prefix + key)
+    for name, inner in nested.items():
+        changes[name] = _replaced(getattr(config, name), inner, prefix=f'{prefix}{name}.')
+    return replace(config, **changes)
+
+
+def _parsed(text: str, kind: type, *, key: str) -> Any:
+    """Return the text as ``kind``; a bool is only true or false, an int never a float."""
+    try:
+        if kind is bool:
+            return {'true': True, 'false': False}[text.lower()]
+        value = kind(text)
+        if kind is float and not math.isfinite(value):
+            raise ValueError
+    except (ValueError, KeyError, TypeError):
+        expected = 'true or false' if kind is bool else getattr(kind, '__name__', str(kind))
+        raise ValueError(f'{key} must be {expected}, got {text!r}') from None
+    return value
