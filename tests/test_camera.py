@@ -187,3 +187,24 @@ def test_rejects_bad_sizes(size):
 def test_rejects_a_matrix_of_another_shape():
     with pytest.raises(CameraError, match=r'K must be 3x3, got shape \(3, 4\)'):
         Camera(640, 480, np.eye(3, 4))
+
+
+@pytest.mark.parametrize(
+    ('fx', 'fy', 'cx', 'rule'),
+    [
+        (1e-300, 500, 320, 'within 1/1000 to 1000 times the longer side of the image, 640 px'),
+        (500, 1e300, 320, r'got fx = 500, fy = 1e\+300'),
+        (500, 500, 1e9, r'principal point must be within 1000 times .* got cx = 1e\+09'),
+        (500, 500, -1e300, 'principal point'),
+    ],
+)
+def test_rejects_what_no_lens_has(fx, fy, cx, rule):
+    with pytest.raises(CameraError, match=rule):
+        Camera(640, 480, np.array([[fx, 0, cx], [0, fy, 240], [0, 0, 1]]))
+
+
+@pytest.mark.parametrize('degrees', [0.1, 1, 179, 179.7])
+def test_narrow_and_wide_lenses_are_cameras(degrees):
+    rays = Camera.from_fov(64, 48, np.deg2rad(degrees)).pixel_rays()
+    assert np.isfinite(rays).all()
+    assert np.ptp(rays[..., 0]) > 0

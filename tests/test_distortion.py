@@ -178,6 +178,7 @@ def test_check_coefficients(model, D, expected):
         ('equidistant', [0.1] * 5, 'equidistant has 4 distortion coefficients, got 5'),
         ('rational_polynomial', [0.1] * 5, 'has 8 distortion coefficients, got 5'),
         ('plumb_bob', [0.1, 0, 0, 0, np.nan], 'must be finite'),
+        ('plumb_bob', [0, -1e300, 0, 0, 0], r'within ±1e\+06'),
     ],
 )
 def test_rejects_bad_coefficients(model, D, message):

@@ -319,10 +319,11 @@ def test_a_wrong_image_is_refused_and_forgotten(world, image):
 
 def test_crops_outside_the_image_are_not_read(world):
     crops = PersonCrops()
-    world.place([0, 0, 4], [0, 0, 4], [0, 0, 4])
-    people = world.estimate(None, world.read(IMAGE, np.tile([160.0, 120, 100, 0], (3, 1))))
-    people = replace(people, ids=('aaaaa', 'bbbbb', 'ccccc'))
-    crops.keep(people, np.array([[160, 120, 80, 0], [400, 120, 80, 0], [np.nan, 0, 80, 0]]))
+    world.place(*[[0, 0, 4]] * 4)
+    people = world.estimate(None, world.read(IMAGE, np.tile([160.0, 120, 100, 0], (4, 1))))
+    people = replace(people, ids=('aaaaa', 'bbbbb', 'ccccc', 'ddddd'))
+    rois = [[160, 120, 80, 0], [400, 120, 80, 0], [np.nan, 0, 80, 0], [160, 120, 0, 0]]
+    crops.keep(people, np.array(rois))
     np.testing.assert_allclose(crops.rois(CAMERA), [[160, 120, 80, 0]])
 
 

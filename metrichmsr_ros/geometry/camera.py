@@ -15,6 +15,7 @@ import numpy as np
 
 from metrichmsr_ros.geometry.camera_info import (
     check_matrix,
+    check_reach,
     check_size,
     read_calibration_yaml,
     read_camera_info,
@@ -62,7 +63,7 @@ class Camera:
 
     def __post_init__(self) -> None:
         width, height = check_size(self.width, self.height, 'camera')
-        K = check_matrix(self.K, 'K')
+        K = check_reach(check_matrix(self.K, 'K'), width, height)
         D = check_coefficients(self.distortion_model, self.D)
         K.setflags(write=False)
         D.setflags(write=False)

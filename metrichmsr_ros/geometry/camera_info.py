@@ -20,6 +20,10 @@ from metrichmsr_ros.geometry.distortion import (
     NUM_COEFFICIENTS,
 )
 
+# Focal lengths and principal point over the image's longer side, and the focal lengths' inverse: a
+# field of view from 0.06 to 179.7 degrees.
+MAX_REACH = 1000
+
 
 @dataclass(frozen=True)
 class Intrinsics:
@@ -70,6 +74,23 @@ def check_matrix(matrix: Any, name: str) -> np.ndarray:
     if not np.array_equal(rest, (0, 0, 0, 0, 1)):
         raise CameraError(f'{name} must be [fx 0 cx 0 fy cy 0 0 1], got {matrix.ravel().tolist()}')
     return matrix
+
+
+def check_reach(K: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Return K; CameraError where no lens has it: what follows would overflow or never end."""
+    side = max(width, height)
+    focal, centre = K[[0, 1], [0, 1]], K[:2, 2]
+    if focal.min() * MAX_REACH < side or focal.max() > MAX_REACH * side:
+        raise CameraError(
+            f'focal lengths must be within 1/{MAX_REACH} to {MAX_REACH} times the longer side of '
+            f'the image, {side} px, got fx = {focal[0]:g}, fy = {focal[1]:g}'
+        )
+    if np.abs(centre).max() > MAX_REACH * side:
+        raise CameraError(
+            f'the principal point must be within {MAX_REACH} times the longer side of the image, '
+            f'{side} px, got cx = {centre[0]:g}, cy = {centre[1]:g}'
+        )
+    return K
 
 
 def read_camera_info(

@@ -16,6 +16,9 @@ import numpy as np
 # Number of coefficients; plumb_bob without k3 is common enough to be read as k3 = 0.
 NUM_COEFFICIENTS = {'plumb_bob': 5, 'rational_polynomial': 8, 'equidistant': 4}
 
+# No lens comes near it; the roots of polynomials with larger ones overflow.
+MAX_COEFFICIENT = 1e6
+
 # Slope of the widest ray, 89.9 degrees off the axis: rays have z = 1.
 _MAX_SLOPE = 1e3
 _MAX_ITERATIONS = 40
@@ -42,7 +45,8 @@ def check_coefficients(model: str, D: Any) -> np.ndarray:
     Empty D means none; zeros past the model's last coefficient are dropped (drivers pad).
 
     Raises:
-        CameraError: Unknown model, wrong number of coefficients, or one that is not finite.
+        CameraError: Unknown model, wrong number of coefficients, or one that is not finite or
+            larger than any lens has.
     """
     if model not in NUM_COEFFICIENTS:
         raise CameraError(
@@ -51,6 +55,10 @@ def check_coefficients(model: str, D: Any) -> np.ndarray:
     D = np.array(D, np.float64).ravel() + 0.0  # -0.0 becomes 0.0, so that equal means equal bytes
     if not np.isfinite(D).all():
         raise CameraError(f'distortion coefficients must be finite, got D = {D.tolist()}')
+    if (abs(D) > MAX_COEFFICIENT).any():
+        raise CameraError(
+            f'distortion coefficients must be within ±{MAX_COEFFICIENT:g}, got D = {D.tolist()}'
+        )
     number = NUM_COEFFICIENTS[model]
     allowed = D.size in (0, number) or (model == 'plumb_bob' and D.size == 4)
     if not allowed and not (D.size > number and not D[number:].any()):

@@ -41,9 +41,14 @@ class PersonCrops:
         inside = [
             roi
             for roi in self._rois.values()
-            if np.isfinite(roi).all() and (np.abs(roi[:2] - size / 2) < (size + roi[2]) / 2).all()
+            if _is_crop(roi) and (np.abs(roi[:2] - size / 2) < (size + roi[2]) / 2).all()
         ]
         return np.stack(inside) if inside else np.zeros((0, 4))
+
+
+def _is_crop(roi: np.ndarray) -> bool:
+    """Whether a crop (4,) has a size: somebody predicted from nonsense may have shrunk to none."""
+    return bool(np.isfinite(roi).all() and roi[2] >= 1)
 
 
 def _moved(roi: np.ndarray, before: np.ndarray, now: np.ndarray) -> np.ndarray:
