@@ -11,10 +11,9 @@ import time
 import cv2
 import numpy as np
 
-from metrichmsr_ros.data.source_frame import Intrinsics, repeat, SourceError, SourceFrame
+from metrichmsr_ros.data.source_frame import FRAME_ID, Intrinsics, repeat, SourceError, SourceFrame
 
 IMAGE_SUFFIXES = frozenset({'.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.ppm'})
-FRAME_ID = 'camera_optical_frame'
 PHOTO_RATE = 10.0
 _PHOTO_SECONDS = 1.0
 _FALLBACK_RATE = 30.0  # of a stream whose own rate is missing or absurd

@@ -12,6 +12,9 @@ import numpy as np
 from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.structures import DepthImage, Frame, People
 
+# Of a source that does not name its own.
+FRAME_ID = 'camera_optical_frame'
+
 
 class SourceError(ValueError):
     """A source cannot be opened or read; the message is one sentence for the user."""

@@ -234,10 +234,11 @@ def test_configure_fails_with_the_reason_and_works_after_the_mend(
 def test_the_real_files_are_missed_and_mended(
     context: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from metrichmsr_ros.perception.blazepose.assets import AssetError, cache_dir, find_assets
+    from metrichmsr_ros.cache import cache_dir
+    from metrichmsr_ros.perception.blazepose.assets import AssetError, CACHE, find_assets
     from metrichmsr_ros.perception.pipeline import build_pipeline
 
-    cached = cache_dir()
+    cached = cache_dir(CACHE)
     body = tmp_path / 'body.npz'
     body.write_bytes(b'rubbish')
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
@@ -251,8 +252,8 @@ def test_the_real_files_are_missed_and_mended(
             find_assets(cached)
         except AssetError:
             pytest.skip('the BlazePose files are not cached, so nothing can be mended')
-        cache_dir().parent.mkdir(parents=True)
-        cache_dir().symlink_to(cached)
+        cache_dir(CACHE).parent.mkdir(parents=True)
+        cache_dir(CACHE).symlink_to(cached)
         assert change_state(graph, 'configure')
         graph.spin_until(lambda: graph.status().message.startswith('inactive'))
 

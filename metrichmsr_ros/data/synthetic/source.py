@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from metrichmsr_ros.data.source_frame import repeat, SourceFrame
+from metrichmsr_ros.data.source_frame import FRAME_ID, repeat, SourceFrame
 from metrichmsr_ros.data.synthetic.world import SyntheticWorld, WorldConfig
-
-FRAME_ID = 'camera_optical_frame'
 
 
 class SyntheticSource:

