@@ -93,16 +93,6 @@ def angle_between(a: Tensor, b: Tensor) -> Tensor:
     return torch.atan2(torch.linalg.cross(a, b).norm(dim=-1), (a * b).sum(-1))
 
 
-def crop_angle(crop_rays: Tensor) -> Tensor:
-    """Return the angle that a crop spans: that of its diagonals, mean of both, over √2, (B,).
-
-    Args:
-        crop_rays: Rays of the corners, in order around the crop, (B, 4, 3).
-    """
-    diagonals = angle_between(crop_rays[:, :2], crop_rays[:, 2:])
-    return diagonals.mean(-1) / math.sqrt(2.0)
-
-
 def rotation_loss(pred_rotations: Tensor, gt_rotations: Tensor) -> Tensor:
     """Return the mean of |R6d_p - R6d_q| over the entries of the first two columns.
 
@@ -182,14 +172,14 @@ def balance_loss(gates: Tensor) -> Tensor:
 
 
 def all_losses(
-    prediction: Prediction, target: Target, *, crop_rays: Tensor, height: Tensor
+    prediction: Prediction, target: Target, *, crop_angle: Tensor, height: Tensor
 ) -> dict[str, Tensor]:
     """Return every term; the names are those of ``LossWeights``.
 
     Args:
         prediction: Of B people.
         target: Their truth.
-        crop_rays: Of their evidence, (B, 4, 3).
+        crop_angle: Angle that each crop spans, (B,).
         height: Standing height of the predicted shapes, (B,), metres.
     """
     p, q = prediction, target
@@ -203,7 +193,7 @@ def all_losses(
             torch.cat((p.joints, p.landmarks), 1),
             torch.cat((q.joints, q.landmarks), 1),
             weights=torch.cat((in_front, q.valid2d.float()), 1),
-            crop_angle=crop_angle(crop_rays),
+            crop_angle=crop_angle,
         ),
         'rotations': rotation_loss(p.rotations, q.rotations),
         'shape': shape_loss(p.shape, q.shape),

@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from metrichmsr_ros.data.people.target import Target
 from metrichmsr_ros.losses import all_losses
+from metrichmsr_ros.models.canonical import crop_frame
 from metrichmsr_ros.models.evidence import Evidence
 from metrichmsr_ros.train_config import LossWeights, save_config, TrainConfig
 from metrichmsr_ros.train_log import CsvLog
@@ -189,7 +190,7 @@ def _step(
     terms = all_losses(
         prediction,
         target,
-        crop_rays=evidence.crop_rays,
+        crop_angle=crop_frame(evidence.crop_rays).angle,
         height=heights(prediction.shape),
     )
     loss = weighted_sum(terms, config.loss)

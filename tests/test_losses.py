@@ -10,7 +10,6 @@ from metrichmsr_ros.losses import (
     angle_between,
     balance_loss,
     confidence_loss,
-    crop_angle,
     height_loss,
     joints3d_loss,
     landmarks_loss,
@@ -86,14 +85,6 @@ def test_angles_are_exact_where_the_arc_cosine_is_not():
     same = a.clone().requires_grad_()
     angle_between(same, a).sum().backward()
     assert torch.isfinite(same.grad).all()
-
-
-def test_crop_angle_is_that_of_the_side_of_a_small_crop():
-    side = 0.02
-    corners = torch.tensor([[-1.0, -1], [1, -1], [1, 1], [-1, 1]]) * side / 2
-    rays = torch.cat((corners, torch.ones(4, 1)), 1)[None]
-
-    assert crop_angle(rays).item() == pytest.approx(side, rel=1e-3)
 
 
 def test_rotations_count_twists_that_no_joint_shows():
