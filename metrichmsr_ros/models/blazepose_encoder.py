@@ -1,4 +1,4 @@
-"""Image tokens out of BlazePose's findings: one for each landmark and a few of the whole person."""
+"""Image tokens out of BlazePose's findings: one for each landmark and a few of the person."""
 
 from __future__ import annotations
 

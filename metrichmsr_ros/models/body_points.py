@@ -60,6 +60,6 @@ class BodyPoints(nn.Module):
         moved = (shape @ self.point_shapedirs.T).unflatten(-1, self.points.shape)
         # [R | t] of all joints against [point; share] of all landmarks: one product.
         motions = torch.cat([turned, joints.unsqueeze(-1)], -1).transpose(1, 2).flatten(2)
-        share = self.share.unsqueeze(-1).expand(len(shape), -1, -1, 1)
+        share = self.share.unsqueeze(-1).expand(shape.shape[0], -1, -1, 1)
         points = torch.cat([self.points + moved, share], -1).flatten(2)
         return joints, points @ motions.mT

@@ -29,7 +29,7 @@ class Position(NamedTuple):
         place: X, Y and span τ = angle · Z, (B, 3), metres.
         log_sigma: Along the ray relative to the distance, then right and down in metres, (B, 3).
         confidence_logit: (B,).
-        weights: Of the landmarks' rays, (B, 33), sum to 1.
+        weights: Of the landmarks' rays, (B, 33), sum to 1 where all are seen; 0 where not.
     """
 
     place: Tensor

@@ -5,9 +5,9 @@ ray tokens through an expert of their own. Patch blocks gate each token by itsel
 all tokens of a person alike, by the mean of all of them.
 
 A gated sum of two-layer experts is one two-layer network whose hidden units are multiplied by
-their expert's gate: ``Σ gᵢ (W₂ᵢ φ(W₁ᵢ x) + b₂ᵢ) = [W₂₁ … W₂ₖ] (g ⊙ φ([W₁₁; …; W₁ₖ] x)) + Σ gᵢ b₂ᵢ``,
-so all experts are two matrix products, whatever their number. Letters: B people, T image tokens,
-R ray tokens, D width, H hidden units of an expert, K routed experts, L blocks.
+their expert's gate: ``Σ gᵢ (Wᵢ φ(Vᵢ x) + bᵢ) = [W₁ … W_K] (g ⊙ φ([V₁; …; V_K] x)) + Σ gᵢ bᵢ``, so
+all experts are two matrix products, whatever their number. Letters: B people, T image tokens, R
+ray tokens, D width, H hidden units of an expert, K routed experts, L blocks.
 """
 
 from __future__ import annotations
@@ -157,19 +157,3 @@ class HumanMoE(nn.Module):
             router.append(gates)
         image, rays = self.norm(tokens).split([num_images, num_rays], dim=1)
         return image, rays, torch.stack(router, dim=1)
-
-
-def balance_loss(router: Tensor) -> Tensor:
-    """Return the load-balancing loss of Eq. 4 without its factor λ, the mean over blocks.
-
-    ``K Σᵢ pᵢ²`` with pᵢ the mean gate of routed expert i over the batch: 1 where all are used
-    alike, K where one is used alone.
-
-    Args:
-        router: Gates, (B, L, T, K).
-
-    Returns:
-        A scalar; 0 where there are no routed experts.
-    """
-    share = router.mean(dim=(0, 2))
-    return (router.shape[-1] * share.square().sum(-1)).mean()

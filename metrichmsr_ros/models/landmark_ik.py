@@ -91,7 +91,7 @@ class LandmarkIK:
             ids=('',) * count,
             states=(TrackState.NEW,) * count,
             scores=landmarks.scores.astype(np.float32),
-            boxes=_mesh_boxes(frame.camera, vertices, landmarks.boxes),
+            boxes=mesh_boxes(frame.camera, vertices, landmarks.boxes),
             pose=pose.astype(np.float32),
             shape=shape,
             translation=pelvis - self._pelvis,
@@ -131,8 +131,17 @@ def _pelvis_covariance(pelvis: np.ndarray, fitted: np.ndarray) -> np.ndarray:
     return (covariance + _POSE_SIGMA**2 * np.eye(3)).astype(np.float32)
 
 
-def _mesh_boxes(camera: Camera, vertices: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
-    """Return the surfaces' image boxes, (N, 4) float32; ``otherwise`` where none projects."""
+def mesh_boxes(camera: Camera, vertices: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
+    """Return the image boxes of surfaces.
+
+    Args:
+        camera: Camera of the image.
+        vertices: (N, V, 3), metres, camera frame.
+        otherwise: Boxes for surfaces of which nothing projects, (N, 4).
+
+    Returns:
+        x_min, y_min, x_max, y_max, (N, 4) float32, pixels; may reach over the border.
+    """
     pixels = camera.project(vertices)
     low = np.where(np.isnan(pixels), np.inf, pixels).min(axis=1)
     high = np.where(np.isnan(pixels), -np.inf, pixels).max(axis=1)

@@ -27,7 +27,7 @@ class Prediction:
         confidence_logit: Logit of ``confidence``, (B,).
         joints: SMPL joints, (B, 24, 3).
         landmarks: Where BlazePose would mark its landmarks, (B, 33, 3).
-        landmark_weights: How much the translation trusts each landmark's ray, (B, 33), sums to 1.
+        landmark_weights: How much the pelvis rests on each landmark's ray, (B, 33), 0..1.
         router: Gates of the routed experts, (B, L, T, K): L blocks in order, T image tokens.
     """
 

@@ -1,0 +1,86 @@
+"""The network as an estimator of the pipeline."""
+
+from __future__ import annotations
+
+from os import PathLike
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from metrichmsr_ros.body.body_model import BodyModel
+from metrichmsr_ros.models.evidence import Evidence
+from metrichmsr_ros.models.landmark_ik import mesh_boxes
+from metrichmsr_ros.models.metric_hmr import MetricHMR
+from metrichmsr_ros.structures import Frame, Landmarks, People, TrackState
+
+NAME = 'metrichmr'
+DEFAULT_CHECKPOINT = 'blazepose'
+
+
+class NetworkEstimator:
+    """MetricHMR on BlazePose's landmarks, on the CPU; follows the ``Estimator`` protocol."""
+
+    name = NAME
+
+    def __init__(self, network: MetricHMR, body: BodyModel) -> None:
+        """Take a network for inference.
+
+        Args:
+            network: On the CPU; put into evaluation mode.
+            body: The body it was trained for, which poses the surfaces.
+        """
+        self.network = network.eval()
+        self.body = body
+
+    @classmethod
+    def from_pretrained(
+        cls, path_or_name: str | PathLike[str] = DEFAULT_CHECKPOINT, *, body: BodyModel
+    ) -> NetworkEstimator:
+        """Load a checkpoint.
+
+        Args:
+            path_or_name: As in :meth:`MetricHMR.from_pretrained`.
+            body: The body it was trained for.
+
+        Raises:
+            CheckpointError: The checkpoint is missing, unreadable or does not fit.
+        """
+        return cls(MetricHMR.from_pretrained(path_or_name, body=body), body)
+
+    @torch.inference_mode()
+    def estimate(self, frame: Frame, landmarks: Landmarks) -> People:
+        """Estimate the people.
+
+        Args:
+            frame: The image and its camera.
+            landmarks: N people of that image.
+
+        Returns:
+            As many people, in the same order, not tracked yet; ``scores`` are the landmarks'.
+        """
+        count = len(landmarks)
+        if not count:
+            return People.empty(self.body.num_vertices, self.body.name)
+        prediction = self.network(Evidence.from_landmarks(frame, landmarks))
+        pose, translation = prediction.pose(), prediction.translation(self.body)
+        vertices, joints = self.body(pose, prediction.shape, translation)
+        return People(
+            ids=('',) * count,
+            states=(TrackState.NEW,) * count,
+            scores=landmarks.scores.astype(np.float32),
+            boxes=mesh_boxes(frame.camera, _array(vertices), landmarks.boxes),
+            pose=_array(pose),
+            shape=_array(prediction.shape),
+            translation=_array(translation),
+            vertices=_array(vertices),
+            joints=_array(joints),
+            pelvis_covariance=_array(prediction.pelvis_covariance()),
+            heights=_array(self.body.heights(prediction.shape)),
+            velocities=np.full((count, 3), np.nan, np.float32),
+            body_model=self.body.name,
+        )
+
+
+def _array(values: Tensor) -> np.ndarray:
+    return np.ascontiguousarray(values.numpy(), np.float32)
