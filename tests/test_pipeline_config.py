@@ -1,0 +1,43 @@
+"""Settings of the pipeline, and what is said where one cannot be met."""
+
+import pytest
+
+from metrichmsr_ros.perception.config import PipelineConfig
+from metrichmsr_ros.perception.pipeline import build_pipeline
+
+
+@pytest.mark.parametrize(
+    ('setting', 'rule'),
+    [
+        ({'estimator': 'magic'}, "estimator is 'magic': it must be one of landmark_ik"),
+        ({'depth_source': 'radar'}, "'radar': it must be one of none, topic, ground"),
+        ({'camera_height': 0.0}, 'camera_height is 0.0: it must be above 0 m'),
+        ({'camera_height': float('inf')}, 'camera_height is inf'),
+        ({'camera_tilt': 2.0}, 'camera_tilt is 2.0'),
+        ({'camera_tilt': float('nan')}, 'camera_tilt is nan'),
+        ({'max_people': 0}, 'max_people is 0: it must be at least 1'),
+        ({'min_score': 1.0}, 'min_score is 1.0: it must be between 0 and 1'),
+        ({'detector_budget_ms': 0.0}, 'detector_budget_ms is 0.0: it must be above 0 ms'),
+        ({'threads': 0}, 'threads is 0'),
+    ],
+)
+def test_config_rejects_bad_input(setting, rule):
+    with pytest.raises(ValueError, match=rule):
+        PipelineConfig(**setting)
+
+
+@pytest.mark.parametrize('device', ['tpu', 'cuda:99', 'cuda:x', 'mps'])
+def test_a_device_that_is_not_there_is_refused(device):
+    with pytest.raises(ValueError, match=f"device is '{device}'"):
+        build_pipeline(PipelineConfig(device=device))
+
+
+def test_a_missing_body_file_is_named(tmp_path):
+    with pytest.raises(Exception, match=r'no_body\.npz'):
+        build_pipeline(PipelineConfig(device='cpu', body_model=tmp_path / 'no_body.npz'))
+
+
+def test_missing_networks_are_named_and_not_fetched(tmp_path, monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    with pytest.raises(RuntimeError, match=r'pose_.*tflite'):
+        build_pipeline(PipelineConfig(device='cpu'))
