@@ -47,6 +47,7 @@ class Inputs:
         self._receive = receive
         self._with_depth = parameters.depth_source == 'topic'
         self._slop = parameters.depth_slop
+        self._paired = time.monotonic()
         self._subscriptions: dict[str, AdaptiveSubscription] = {}
         compressed = parameters.image_transport == 'compressed'
 
@@ -93,23 +94,27 @@ class Inputs:
             [self._images, self._depths], _PAIR_QUEUE, self._slop
         )
         self._synchronizer.registerCallback(self._on_pair)
-        self._paired = time.monotonic()
-        self._newest = 0
+        self._newest: dict[str, int] = {}
+
+    def _follow_time(self, name: str, message: Image | CompressedImage) -> None:
+        """Pair from scratch where the time of an input jumps back."""
+        stamp = to_nanoseconds(message.header.stamp)
+        if stamp < self._newest.get(name, stamp):
+            # The synchroniser throws the oldest away, so after a jump back nothing new would stay.
+            self._pair_from_scratch()
+        self._newest[name] = stamp
 
     def _on_image(self, message: Image | CompressedImage) -> None:
         if not self._with_depth:
             self._receive(Input(message))
             return
-        stamp = to_nanoseconds(message.header.stamp)
-        if stamp < self._newest:
-            # The synchroniser throws the oldest away, so after a jump back nothing new would stay.
-            self._pair_from_scratch()
-        self._newest = stamp
+        self._follow_time('image', message)
         self._images.signalMessage(message)
         if self.depth_missing:
             self._receive(Input(message))
 
     def _on_depth(self, message: Image) -> None:
+        self._follow_time('depth', message)
         self._depths.signalMessage(message)
 
     def _on_pair(self, image: Image | CompressedImage, depth: Image) -> None:

@@ -79,3 +79,33 @@ def test_images_go_on_when_depth_stops_and_pair_again_after_a_jump_back(
         depth.publish(make_depth(np.ones((48, 64), np.float32), stamp=stamp))
         graph.spin_until(lambda stamp=stamp: graph._people_at(stamp))
         assert graph.pipeline.frames[-1].depth is not None
+
+
+def test_depth_pairs_again_after_its_own_time_jumps_back(
+    depth_graph: tuple[Graph, object],
+) -> None:
+    graph, depth = depth_graph
+    pixels = np.ones((48, 64), np.float32)
+    for k in range(12):  # a wrong clock of the depth camera fills the synchroniser
+        depth.publish(make_depth(pixels, stamp=graph.stamp + (1000 + k) * 10**9))
+        graph.spin_for(0.02)
+    for _ in range(2):
+        stamp = graph.next_stamp()
+        depth.publish(make_depth(pixels, stamp=stamp))
+        graph.spin_for(0.05)
+        graph.expect(make_image(stamp=stamp))
+        assert graph.pipeline.frames[-1].depth is not None
+
+
+def test_images_whose_stamps_go_back_and_forth_do_not_wait_for_depth_for_ever(
+    depth_graph: tuple[Graph, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from metrichmsr_ros.ros import inputs
+
+    graph, _ = depth_graph
+    monkeypatch.setattr(inputs, '_PAIR_PATIENCE', 0.2)
+    for k in range(10):
+        graph.send(make_image(stamp=graph.next_stamp() - (k % 2) * 10**9))
+        graph.spin_for(0.05)
+    graph.spin_until(lambda: graph.people)
+    graph.spin_until(lambda: 'no depth' in graph.status().message)
