@@ -9,6 +9,7 @@ package breaks under NumPy 2 (vision_opencv#535) and must not take the plain cam
 from __future__ import annotations
 
 from copy import copy
+import struct
 from typing import Any
 
 import cv2
@@ -33,6 +34,7 @@ _TO_RGB = {
 _DEPTH = ('16UC1', '32FC1')
 _CV_BRIDGE_NAMES = {'uyvy': 'yuv422', 'yuyv': 'yuv422_yuy2'}  # it knows the older names only
 _MILLIMETRE = np.float32(0.001)
+_MAX_PIXELS = 2**26  # twice 8K
 
 
 class ImageError(ValueError):
@@ -95,11 +97,18 @@ def decode_compressed(message: Any) -> np.ndarray:
     """Return a ``sensor_msgs/CompressedImage`` (JPEG, PNG) as (H, W, 3) uint8 RGB.
 
     Raises:
-        ImageError: On data that OpenCV cannot decode or a JPEG that was cut short.
+        ImageError: On data that OpenCV cannot decode, a JPEG that was cut short, or a size that
+            no camera has.
     """
     data = np.frombuffer(message.data, np.uint8)
     if data.size == 0:
         raise ImageError(f'compressed image ({message.format!r}) is empty')
+    width, height = _encoded_size(data.tobytes())
+    if width * height > _MAX_PIXELS:  # a few kilobytes may ask for gigabytes
+        raise ImageError(
+            f'compressed image ({message.format!r}) is {width}x{height}: more than '
+            f'{_MAX_PIXELS} pixels are not decoded'
+        )
     # OpenCV fills what a cut JPEG lacks with grey and says nothing.
     if data[:2].tobytes() == b'\xff\xd8' and b'\xff\xd9' not in data[-64:].tobytes():
         raise ImageError(f'compressed image ({message.format!r}, {data.size} bytes) is cut short')
@@ -111,6 +120,22 @@ def decode_compressed(message: Any) -> np.ndarray:
     if pixels is None:
         raise ImageError(f'compressed image ({message.format!r}, {data.size} bytes) is no image')
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+
+
+def _encoded_size(data: bytes) -> tuple[int, int]:
+    """Return width and height as the header of a JPEG or PNG says, zeros where there is none."""
+    if data.startswith(b'\x89PNG') and len(data) >= 24:
+        width, height = struct.unpack_from('>II', data, 16)
+        return width, height
+    offset = 2 if data.startswith(b'\xff\xd8') else len(data)
+    while offset + 9 <= len(data):
+        marker, length = struct.unpack_from('>HH', data, offset)
+        # Frame headers are the markers C0 to CF but for three tables.
+        if 0xFFC0 <= marker <= 0xFFCF and marker not in (0xFFC4, 0xFFC8, 0xFFCC):
+            height, width = struct.unpack_from('>HH', data, offset + 5)
+            return width, height
+        offset += 2 + length
+    return 0, 0
 
 
 def decode_depth(message: Any) -> np.ndarray:

@@ -1,4 +1,5 @@
 from array import array
+import struct
 import sys
 
 import cv2
@@ -134,3 +135,15 @@ def test_compressed_png_is_exact_and_jpeg_close() -> None:
     ):
         with pytest.raises(ImageError, match=text):
             decode_compressed(CompressedImage(format='jpeg', data=data))
+
+
+def test_a_small_message_cannot_ask_for_gigabytes() -> None:
+    image = np.zeros((16, 16, 3), np.uint8)
+    png = bytearray(cv2.imencode('.png', image)[1].tobytes())
+    png[16:24] = struct.pack('>II', 32000, 32000)
+    jpeg = bytearray(cv2.imencode('.jpg', image)[1].tobytes())
+    size = jpeg.find(b'\xff\xc0') + 5
+    jpeg[size : size + 4] = struct.pack('>HH', 65500, 65499)
+    for data, text in ((png, '32000x32000'), (jpeg, '65499x65500')):
+        with pytest.raises(ImageError, match=f'is {text}: more than 67108864 pixels'):
+            decode_compressed(CompressedImage(format='', data=bytes(data)))
