@@ -147,3 +147,12 @@ def test_topic_follows_a_change_of_cameras():
 def test_topic_of_another_size_than_its_camera_is_refused():
     with pytest.raises(ValueError, match=r'depth is 80x60 px: .* 160x120'):
         TopicDepth().depth(make_frame(np.ones((60, 80))))
+
+
+def test_a_far_too_long_focal_length_of_the_depth_costs_no_memory():
+    camera = replace(CAMERA, K=np.diag([1000.0, 1000, 0]) * 160 + CAMERA.K * (CAMERA.K < 90))
+    wide = Camera.from_fov(160, 120, np.deg2rad(179))
+    frame = make_frame(np.full((120, 160), 2.0), camera, wide)
+    depth = TopicDepth().depth(frame)
+    assert depth.depth_z.shape == (120, 160)
+    assert np.isnan(depth.depth_z).mean() > 0.99

@@ -41,7 +41,8 @@ class TopicDepth:
 
 
 def _resample(depth_z: np.ndarray, source: Camera, target: Camera) -> np.ndarray:
-    pool = int(_pixels_per_ray(source) / _pixels_per_ray(target))
+    # No more than the whole image: a nonsensical focal length asks for a kernel without end.
+    pool = min(int(_pixels_per_ray(source) / _pixels_per_ray(target)), max(depth_z.shape))
     if pool > 1:
         # Several depth pixels fall into one image pixel: the nearest surface is the seen one.
         nothing = np.finfo(np.float32).max
