@@ -326,6 +326,16 @@ def test_placement_finds_turn_and_translation():
     assert (np.linalg.eigvalsh(placement.covariance) > 0).all()
 
 
+def test_errors_of_the_pose_do_not_send_people_away():
+    rng = np.random.default_rng(3)
+    body, t = rng.normal(0, [0.2, 0.45, 0.15], (400, 13, 3)), np.array([0.3, -0.2, 4.0])
+    rays = (body + t) / (body + t)[..., 2:]
+    seen = rays + rng.normal(0, 0.01 / t[2], rays.shape) * [1, 1, 0]
+    posed = body + rng.normal(0, 0.04, body.shape)
+    placement = place_on_rays(posed, seen, np.ones(body.shape[:2]))
+    assert abs(placement.translation[:, 2].mean() / t[2] - 1.0) < 0.006
+
+
 def test_placement_survives_missing_rays_and_no_trust():
     rng = np.random.default_rng(1)
     points, t = rng.normal(0, 0.5, (1, 20, 3)), np.array([[0.3, -0.2, 4]])

@@ -89,14 +89,13 @@ def _normal_equations(
     The misfit (N,) is the mean squared residual over what ``sigma`` lets expect.
     """
     placed = points + translation[:, None]
-    distance = np.linalg.norm(placed, axis=-1, keepdims=True).clip(min=1e-6)
-    angles = apply(across, placed) / distance
-    # A point that moves away from the camera is seen under a smaller angle: without the second
-    # term noise would draw people nearer.
-    away = angles[..., :, None] * (placed / distance)[..., None, :]
-    J_point = (across - away) / (distance * sigma[:, None, None])[..., None]
-    J = np.concatenate([J_point @ inverse(cross_matrix(points)), J_point], axis=-1)
-    residuals = angles / sigma[:, None, None]
+    scale = (np.linalg.norm(placed, axis=-1) * sigma[:, None]).clip(min=1e-6)
+    residuals = apply(across, placed) / scale[..., None]
+    # The scale is held during a step. With its derivative this would fit angles, which is right for
+    # exact bodies and noisy pixels; most of a residual is the pose's error, in metres, and people
+    # would be placed too far.
+    J = np.concatenate([across @ inverse(cross_matrix(points)), across], axis=-1)
+    J = J / scale[..., None, None]
     length = np.linalg.norm(residuals, axis=-1)
     robust = weights * np.minimum(1.0, _HUBER_WIDTH / np.maximum(length, 1e-9))
     weighted = inverse(J) * robust[..., None, None]
