@@ -1,0 +1,267 @@
+"""Tier (a): projected people with BlazePose's errors, faster than a network can learn them."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from metrichmsr_ros.body.body_model import BodyModel
+from metrichmsr_ros.body.skinning import rotation_matrices
+from metrichmsr_ros.data.people.config import SampleConfig
+from metrichmsr_ros.data.people.crops import draw_rois, frame_places, to_crop, to_image
+from metrichmsr_ros.data.people.draws import Draws
+from metrichmsr_ros.data.people.lens import Lenses
+from metrichmsr_ros.data.people.noise import (
+    draw_image_noise,
+    draw_turns,
+    ImageNoise,
+    occlude,
+    swap_sides,
+)
+from metrichmsr_ros.data.people.pose_bank import PoseBank
+from metrichmsr_ros.data.people.rig import LandmarkRig
+from metrichmsr_ros.data.people.scene import draw_lenses, place
+from metrichmsr_ros.data.people.target import Target
+from metrichmsr_ros.models.evidence import Evidence, RAY_MAP_SIZE
+
+_NEAREST = 0.2  # metres before the camera; what is nearer is drawn there
+_MIN_PELVIS = 0.35
+_MAX_CROP = 3.5  # sides of the image
+_MAX_OFF = 0.8  # sides of the crop from its centre: BlazePose puts nothing farther out
+_HINGES = (4, 5, 18, 19)
+_OVERSAMPLE = 1.3
+
+
+class PeopleSampler:
+    """Draws training pairs; everything that can be prepared is."""
+
+    def __init__(
+        self,
+        config: SampleConfig | None = None,
+        *,
+        body: BodyModel | None = None,
+        bank: PoseBank | None = None,
+        device: torch.device | str = 'cpu',
+    ) -> None:
+        """Prepare the poses and the body.
+
+        Args:
+            config: What to draw.
+            body: Body of the people; the default one if None.
+            bank: Poses instead of the procedural ones and ``config.motions``.
+            device: Where to draw.
+
+        Raises:
+            ValueError: A folder of ``config.motions`` has no motions or broken ones.
+        """
+        self.config = config or SampleConfig()
+        body = body or BodyModel.load()
+        self.rig = LandmarkRig(body).to(device)
+        if bank is not None:
+            self._banks = [(1.0, bank.to(device))]
+        else:
+            self._banks = _banks(self.config, body, device)
+        with torch.no_grad():
+            mean = self.rig(
+                torch.eye(3, device=device).expand(1, 24, 3, 3), torch.zeros(1, 10, device=device)
+            ).landmarks[0]
+        self._mean_body = mean - mean[[23, 24]].mean(0)
+
+    @torch.no_grad()
+    def sample(self, n: int, generator: torch.Generator) -> tuple[Evidence, Target]:
+        """Draw ``n`` people.
+
+        Args:
+            n: How many.
+            generator: On this sampler's device; its state decides everything.
+
+        Raises:
+            ValueError: ``n`` is not positive.
+        """
+        if n <= 0:
+            raise ValueError(f'n={n} people, must be positive')
+        targets, lenses, found = [], [], 0
+        while found < n:
+            target, lens = self._draw_people(int((n - found) * _OVERSAMPLE) + 8, generator)
+            targets.append(target)
+            lenses.append(lens)
+            found += len(target)
+        target = Target(
+            **{name: torch.cat([getattr(t, name) for t in targets])[:n] for name in vars(target)}
+        )
+        lens = Lenses.joined(lenses)[:n]
+        evidence = self._observe(Draws(n, generator), target, lens)
+        return evidence, target
+
+    def _draw_people(self, n: int, generator: torch.Generator) -> tuple[Target, Lenses]:
+        """Draw people before cameras; fewer than ``n``, for some are hardly in the image."""
+        config, draws = self.config, Draws(n, generator)
+        pose = self._draw_poses(draws)
+        shape = draw_shapes(draws, config.children)
+        heading = torch.zeros(n, 3, device=draws.device)
+        heading[:, 1] = draws.uniform(-torch.pi, torch.pi)
+        rotations = rotation_matrices(pose)
+        root = rotation_matrices(heading) @ rotations[:, 0]
+        rotations = torch.cat([root[:, None], rotations[:, 1:]], 1)
+        joints, landmarks = self.rig(rotations, shape)
+        height = self.rig.body.heights(shape)
+        lenses = draw_lenses(draws, config)
+        placed = place(draws, config, lenses, landmarks, height)
+        R, pelvis = placed.R_cam_world, placed.pelvis
+        rotations = torch.cat([(R @ root)[:, None], rotations[:, 1:]], 1)
+        joints, landmarks = (
+            points @ R.transpose(-1, -2) + pelvis[:, None] for points in (joints, landmarks)
+        )
+        pixels = lenses.project(_in_front(landmarks))
+        valid = lenses.inside(pixels) & (landmarks[..., 2] > _NEAREST)
+        extent = (pixels - pixels[:, [23, 24]].mean(1, keepdim=True)).norm(dim=-1).amax(-1)
+        kept = (
+            (valid.sum(-1) >= config.min_inside)
+            & valid[:, [0, 11, 12, 23, 24]].any(-1)
+            & (pelvis[:, 2] > _MIN_PELVIS)
+            & (2.5 * extent >= config.min_pixels)
+            & (2.5 * extent <= _MAX_CROP * lenses.size.amax(-1))
+            & torch.isfinite(pixels).all(-1).all(-1)
+        )
+        target = Target(rotations, shape, pelvis, joints, landmarks, height, valid)
+        return target[kept], lenses[kept]
+
+    def _draw_poses(self, draws: Draws) -> Tensor:
+        config = self.config
+        pose: Tensor | None = None
+        for share, bank in self._banks:
+            drawn = bank.draw(
+                draws.n, draws.generator, mixed=config.mixed, mirrored=config.mirrored
+            )
+            chosen = draws.chance(share)[:, None, None]
+            pose = drawn if pose is None else torch.where(chosen, drawn, pose)
+        assert pose is not None
+        noise = torch.deg2rad(config.joint_noise * draws.normal(24, 3)) / 3**0.5
+        # A hinge has one axis: across it, only little.
+        noise[:, _HINGES] = noise[:, _HINGES] * 0.5
+        return pose + noise
+
+    def _observe(self, draws: Draws, target: Target, lenses: Lenses) -> Evidence:
+        """Return what BlazePose would say of the people."""
+        config, strength = self.config, self.config.noise
+        pixels = lenses.project(_in_front(target.landmarks))
+        rois = draw_rois(draws, config, pixels)
+        places = to_crop(rois, pixels)
+        frame_rays, _ = lenses.unproject(to_image(rois, frame_places(places)))
+        depth = _relative_depth(target, frame_rays)
+        world = _world(target, frame_rays)
+        outside = ~target.valid2d | (places.abs() > 0.5).any(-1)
+        hidden = occlude(draws, places, depth)
+        if strength > 0:
+            noise = draw_image_noise(draws, hidden, outside, rois[:, 2])
+            places = swap_sides(draws, places + strength * noise.shift, noise.doubt)
+            places = places.clamp(-_MAX_OFF, _MAX_OFF)
+            doubt = noise.doubt
+            gain = draws.uniform(0.75, 1.05)[:, None]
+            depth = depth * gain + strength * 0.02 * doubt.clamp(max=4) * draws.heavy(33)
+            world = self._disturb_world(draws, world, target, noise)
+            seen = (noise.visibility, noise.presence, noise.score)
+        else:
+            ones = torch.ones_like(depth)
+            seen = (ones, ones, ones[:, 0])
+        rays, solved = lenses.unproject(to_image(rois, places))
+        size = RAY_MAP_SIZE
+        known = solved.float()
+        return Evidence(
+            rays=rays,
+            relative_depth=depth * known,
+            world=world * known[..., None],
+            visibility=seen[0] * known,
+            presence=seen[1] * known,
+            score=seen[2],
+            crop_rays=frame_rays[:, :4],
+            ray_map=frame_rays[:, 4:].unflatten(1, (size, size)).movedim(3, 1).contiguous(),
+        )
+
+    def _disturb_world(
+        self, draws: Draws, world: Tensor, target: Target, noise: ImageNoise
+    ) -> Tensor:
+        """Return BlazePose's world landmarks: of an adult, too small, turned, guessed in part."""
+        strength = self.config.noise
+        # It hardly knows a body's size: what it gives is an adult, shrunk a little.
+        adult = (1.66 / target.height) ** draws.uniform(0.75, 1.0)
+        size = adult * draws.uniform(0.81, 0.97)
+        turn = draw_turns(draws, 10.0 * strength, 27.0 * strength)
+        doubt = noise.doubt[..., None].clamp(max=5)
+        spread = draws.device_tensor([0.014, 0.014, 0.028])
+        limb = draws.heavy(33, 3) * spread * doubt
+        # Hidden landmarks drift towards the mean body: upright limbs along the trunk.
+        trunk = target.rotations[:, 0]
+        optical = (trunk @ self._mean_body.transpose(0, 1)).transpose(1, 2)
+        pull = (0.12 * (doubt - 1.5)).clamp(0.0, 0.5) * draws.uniform(0.0, 1.0, 33, 1)
+        body = (1 - pull) * world * size[:, None, None] + pull * optical * 0.9
+        return body @ turn.transpose(-1, -2) + strength * limb
+
+
+def draw_shapes(draws: Draws, children: float) -> Tensor:
+    """Draw β, (B, 10): mostly adults, a share of children and teenagers."""
+    spread = draws.device_tensor([0.67, *[0.95] * 9])
+    shape = (draws.normal(10) * spread).clamp(-2.8, 2.8)
+    child = draws.chance(children)
+    small = draws.uniform(-4.5, -0.8)
+    shape[:, 0] = torch.where(child, small, shape[:, 0])
+    return shape
+
+
+@lru_cache(maxsize=2)
+def _sampler(config: SampleConfig, device: str) -> PeopleSampler:
+    return PeopleSampler(config, device=device)
+
+
+def sample_batch(
+    n: int, generator: torch.Generator, config: SampleConfig | None = None
+) -> tuple[Evidence, Target]:
+    """Draw ``n`` training pairs of the default body.
+
+    Args:
+        n: How many.
+        generator: Decides everything, device included.
+        config: What to draw; the poses of the last two are kept.
+
+    Returns:
+        What BlazePose would say, and the truth.
+    """
+    return _sampler(config or SampleConfig(), str(generator.device)).sample(n, generator)
+
+
+def _banks(
+    config: SampleConfig, body: BodyModel, device: torch.device | str
+) -> list[tuple[float, PoseBank]]:
+    banks = [(1.0, PoseBank.procedural(config.poses, config.pose_seed, body=body).to(device))]
+    if config.motions:
+        banks.append((config.motion_share, PoseBank.from_motions(config.motions).to(device)))
+    return banks
+
+
+def _in_front(points: Tensor) -> Tensor:
+    """Move points that no camera can see to just before it: their pixels are far off."""
+    return torch.cat([points[..., :2], points[..., 2:].clamp(min=_NEAREST)], -1)
+
+
+def _axis_rotation(frame_rays: Tensor) -> Tensor:
+    """Return the smallest turn from the optical axis to the crop's, (B, 3, 3)."""
+    x, y, z = torch.nn.functional.normalize(frame_rays[:, :4].mean(1), dim=-1).unbind(-1)
+    k = 1 / (1 + z)
+    rows = (1 - k * x * x, -k * x * y, x, -k * x * y, 1 - k * y * y, y, -x, -y, z)
+    return torch.stack(rows, -1).unflatten(-1, (3, 3))
+
+
+def _world(target: Target, frame_rays: Tensor) -> Tensor:
+    """Return landmarks about the mid-hip in the axes of ``Landmarks.world``, (B, 33, 3)."""
+    centred = target.landmarks - target.landmarks[:, [23, 24]].mean(1, keepdim=True)
+    return centred @ _axis_rotation(frame_rays)
+
+
+def _relative_depth(target: Target, frame_rays: Tensor) -> Tensor:
+    """Return depths from the mid-hip along the crop's axis over the crop's width there."""
+    middle = target.landmarks[:, [23, 24]].mean(1)
+    edge = frame_rays[:, 1] - frame_rays[:, 0]
+    width = edge.norm(dim=-1) * middle[:, 2].clamp(min=_MIN_PELVIS)
+    return _world(target, frame_rays)[..., 2] / width[:, None]
