@@ -53,12 +53,17 @@ class Outputs:
         self._node = node
         self._draw = draw
         self._markers = MeshMarkers(faces)
-        self._publishers = {
-            name: node.create_lifecycle_publisher(kind, f'~/{name}', RESULT_QOS)
-            for name, (kind, _) in TOPICS.items()
-        }
-        self._broadcaster = TransformBroadcaster(node)
+        self._publishers: dict[str, Any] = {}
+        self._broadcaster: TransformBroadcaster | None = None
         self._tf_topic = node.resolve_topic_name('/tf')
+        try:
+            self._broadcaster = TransformBroadcaster(node)
+            for name, (kind, _) in TOPICS.items():
+                publisher = node.create_lifecycle_publisher(kind, f'~/{name}', RESULT_QOS)
+                self._publishers[name] = publisher
+        except BaseException:
+            self.destroy()  # else those made so far stay in the graph beside the next attempt's
+            raise
 
     def wanted(self, parameters: Parameters) -> frozenset[str]:
         """Return the topics that somebody subscribes to; ``'tf'`` among them."""
@@ -86,11 +91,12 @@ class Outputs:
         stamp: dict[str, Any] = {'stamp': scene.frame.stamp, 'frame_id': frame_id}
         header = to_header(**stamp)
         people = scene.people
+        # Transforms first: who is told of people looks their frames up at once.
+        if 'tf' in wanted and len(people) and self._broadcaster is not None:
+            self._broadcaster.sendTransform(pelvis_transforms(people, header=header))
         if 'people' in wanted:
             calibrated = scene.frame.camera.calibrated
             self._send('people', person_array(people, calibrated=calibrated, header=header))
-        if 'tf' in wanted and len(people):
-            self._broadcaster.sendTransform(pelvis_transforms(people, header=header))
         if 'markers' in wanted:
             self._send(
                 'markers',
@@ -106,7 +112,8 @@ class Outputs:
         """Remove all publishers."""
         for publisher in self._publishers.values():
             self._node.destroy_lifecycle_publisher(publisher)
-        self._node.destroy_publisher(self._broadcaster.pub_tf)
+        if self._broadcaster is not None:
+            self._node.destroy_publisher(self._broadcaster.pub_tf)
 
     def _publish_depth(
         self, scene: Scene, depth_z: np.ndarray, wanted: frozenset[str], stamp: dict[str, Any]

@@ -15,7 +15,7 @@ from rclpy.parameter import Parameter
 
 from metrichmsr_ros.ros.parameters import DEFAULTS, Parameters, Rule, RULES, Value
 
-_GIVEN_BY_ROS = ('use_sim_time', 'qos_overrides.', 'start_type_description_service')
+_GIVEN_BY_ROS = ('use_sim_time', 'start_type_description_service')
 
 
 class ParameterServer:
@@ -38,12 +38,18 @@ class ParameterServer:
         for name, rule in RULES.items():
             node.declare_parameter(name, DEFAULTS[name], _descriptor(rule, DEFAULTS[name]))
         self._declared = True
+        self._keep()
+        # One object, exchanged whole: the worker thread never sees half of an atomic change.
+        node.add_post_set_parameters_callback(self._keep)
         for name in unknown_overrides(node):
             node.get_logger().warning(f'parameter {name} is given but unknown: ignored')
 
     def read(self) -> Parameters:
-        """Return the values of now."""
-        return Parameters(**{name: self._node.get_parameter(name).value for name in RULES})
+        """Return the values of now; safe in any thread."""
+        return self._values
+
+    def _keep(self, _: list[Parameter] | None = None) -> None:
+        self._values = Parameters(**{name: self._node.get_parameter(name).value for name in RULES})
 
     def _check(self, parameters: list[Parameter]) -> SetParametersResult:
         for parameter in parameters:

@@ -56,6 +56,23 @@ def test_people_and_tf_agree_and_keep_the_header(graph: Graph) -> None:
     assert np.isnan(second.velocity.x)
 
 
+def test_transforms_are_sent_before_the_people_they_belong_to(
+    graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[str] = []
+    outputs = graph.node._outputs
+    for owner, method in ((outputs._broadcaster, 'sendTransform'), (outputs, '_send')):
+        original = getattr(owner, method)
+
+        def remember(*args: object, method: str = method, original: object = original) -> None:
+            sent.append(method)
+            original(*args)
+
+        monkeypatch.setattr(owner, method, remember)
+    graph.expect()
+    assert sent == ['sendTransform', '_send']
+
+
 def test_nobody_in_the_image_is_an_empty_list(graph: Graph) -> None:
     graph.pipeline.ids = ()
     assert graph.expect().people == []

@@ -11,8 +11,9 @@ from graph import (
     set_parameter,
 )
 import pytest
-from rcl_interfaces.srv import DescribeParameters
+from rcl_interfaces.srv import DescribeParameters, SetParametersAtomically
 import rclpy
+from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock
 from tf2_msgs.msg import TFMessage
 
@@ -114,6 +115,26 @@ def test_parameters_describe_and_guard_themselves(graph: Graph) -> None:
     graph.expect()
 
 
+def test_an_atomic_change_is_seen_whole_or_not_at_all(graph: Graph) -> None:
+    def change(fov: float) -> bool:
+        request = SetParametersAtomically.Request(
+            parameters=[
+                Parameter('fov', value=fov).to_parameter_msg(),
+                Parameter('publish_tf', value=False).to_parameter_msg(),
+            ]
+        )
+        name = 'set_parameters_atomically'
+        return call(graph, SetParametersAtomically, name, request).result.successful
+
+    before = graph.node._server.read()
+    assert not change(7.0)
+    assert graph.node._server.read() is before
+    assert change(1.5)
+    after = graph.node._server.read()
+    assert (after.fov, after.publish_tf) == (1.5, False)
+    assert (before.fov, before.publish_tf) == (0.0, True)
+
+
 def test_a_destroyed_node_leaves_the_graph(context: None) -> None:
     watcher = rclpy.create_node('watcher')
     with running() as graph:
@@ -129,8 +150,9 @@ def test_a_destroyed_node_leaves_the_graph(context: None) -> None:
 def test_an_unknown_start_up_parameter_is_named(context: None) -> None:
     from metrichmsr_ros.ros.parameter_server import unknown_overrides
 
-    with running(autostart=False, fovv=1.0, use_sim_time=False) as graph:
-        assert unknown_overrides(graph.node) == ['fovv']
+    given = {'fovv': 1.0, 'use_sim_time': False, 'qos_overrides./image.depth': 3}
+    with running(autostart=False, **given) as graph:
+        assert unknown_overrides(graph.node) == ['fovv', 'qos_overrides./image.depth']
 
 
 def test_topics_follow_namespace_and_remaps(context: None) -> None:
@@ -153,3 +175,19 @@ def test_topics_follow_namespace_and_remaps(context: None) -> None:
         assert '/robot/metrichmsr/depth/image_rect' in names
     finally:
         node.destroy_node()
+
+
+def test_a_configure_that_fails_half_way_leaves_no_publisher(
+    context: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from metrichmsr_ros.ros import outputs
+
+    with running(autostart=False) as graph:
+        with monkeypatch.context() as patch:
+            patch.setattr(outputs, 'TOPICS', {**outputs.TOPICS, 'broken': (str, '')})
+            assert not change_state(graph, 'configure')
+        assert not graph.probe.count_publishers('/metrichmsr/people')
+        assert change_state(graph, 'configure')
+        graph.spin_until(lambda: graph.probe.count_publishers('/metrichmsr/people') == 1)
+        graph.spin_for(0.1)
+        assert graph.probe.count_publishers('/metrichmsr/people') == 1
