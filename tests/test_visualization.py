@@ -79,7 +79,10 @@ def test_nobody():
 def test_boxes_far_outside_are_no_trouble(box):
     scene = make_scene()
     people = replace(scene.people, boxes=np.float32([box, box]))
-    draw_scene(replace(scene, people=people))
+    picture = draw_scene(replace(scene, people=people))
+    assert (picture.shape, picture.dtype) == (scene.frame.image.shape, np.uint8)
+    # In the corner neither the box nor its label is drawn, only what was there.
+    np.testing.assert_array_equal(picture[-1, 0], draw_scene(scene)[-1, 0])
 
 
 def test_surfaces_at_the_border_and_of_one_pixel():

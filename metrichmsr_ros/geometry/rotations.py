@@ -1,9 +1,8 @@
 """Rotation representations in torch: roma's conversions, plus the continuous 6D one.
 
 Batches of any shape (...). Names: ``aa`` axis-angle (..., 3) radians, ``matrix`` (..., 3, 3),
-``quaternion`` (..., 4) as x, y, z, w (ROS's and SciPy's order), ``rot6d`` (..., 6) the first two
-columns of the matrix, one after the other (Zhou et al., CVPR 2019). NumPy code uses
-``scipy.spatial.transform.Rotation``, whose orders are the same.
+``rot6d`` (..., 6) the first two columns of the matrix, one after the other (Zhou et al., CVPR
+2019). NumPy code uses ``scipy.spatial.transform.Rotation``.
 """
 
 from __future__ import annotations
@@ -13,11 +12,6 @@ import torch
 
 aa_to_matrix = roma.rotvec_to_rotmat
 matrix_to_aa = roma.rotmat_to_rotvec
-aa_to_quaternion = roma.rotvec_to_unitquat
-quaternion_to_aa = roma.unitquat_to_rotvec
-matrix_to_quaternion = roma.rotmat_to_unitquat
-quaternion_to_matrix = roma.unitquat_to_rotmat
-geodesic_distance = roma.rotmat_geodesic_distance
 
 
 def matrix_to_rot6d(matrix: torch.Tensor) -> torch.Tensor:
