@@ -19,7 +19,7 @@ import time
 from typing import Any
 
 from metrichmsr_ros.data.sources import SourceError
-from metrichmsr_ros.ros.middleware import share_path, use_fastdds_profile
+from metrichmsr_ros.ros.middleware import BusyError, own_graph, share_path, use_fastdds_profile
 from metrichmsr_ros.ros.presets import parameter_arguments, preset_of_source
 
 STOP_WITHIN = 30.0  # seconds for a process to end after SIGINT; the monitor finishes its files
@@ -143,17 +143,27 @@ def _stop(running: dict[str, subprocess.Popen[bytes]]) -> int:
     return running['monitor'].returncode if 'monitor' in running else 1
 
 
+def _tell_domain(domain: str) -> None:
+    if domain != (os.environ.get('ROS_DOMAIN_ID') or '0'):
+        told = f'demo: another demo is running, so this one has ROS_DOMAIN_ID={domain}'
+        sys.stdout.write(told + '\n')
+        sys.stdout.flush()
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the demonstration; return the exit code."""
     values = parse(argv)
     try:
         processes = jobs(values)
-    except SourceError as error:
+        with own_graph() as variables:
+            _tell_domain(variables['ROS_DOMAIN_ID'])
+            os.environ.update(variables)
+            use_fastdds_profile()
+            os.environ.setdefault('PYTHONUNBUFFERED', '1')
+            code = run(processes)
+    except (SourceError, BusyError) as error:
         sys.stderr.write(f'demo: {error}\n')
         return 2
-    use_fastdds_profile()
-    os.environ.setdefault('PYTHONUNBUFFERED', '1')
-    code = run(processes)
     if code == 0:
         files = sorted(path.name for path in Path(values.output).iterdir())
         sys.stdout.write(f'demo: wrote {", ".join(files)} in {values.output}\n')

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+import fcntl
 import os
 from pathlib import Path
 import shutil
+import tempfile
 
 PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
 
 # Every process reserves its whole segment: the camera, the node, a monitor and one more are to
 # fit with the large one (64 MiB and 3 MiB of queues each).
 ROOM_FOR_LARGE_SEGMENTS = 4 * 67 * 2**20
+
+MOST_DEMONSTRATIONS = 10  # at once on one machine
 
 
 def share_path(relative: str) -> Path:
@@ -61,3 +66,39 @@ def profile_environment(
 def use_fastdds_profile() -> None:
     """Apply ``profile_environment`` to this process and its children; call before rclpy.init."""
     os.environ.update(profile_environment())
+
+
+class BusyError(RuntimeError):
+    """Too many demonstrations are running."""
+
+
+@contextmanager
+def own_graph(
+    environment: Mapping[str, str] = os.environ, *, folder: Path | None = None
+) -> Iterator[dict[str, str]]:
+    """Yield the variables that keep a demonstration on this machine and apart from others.
+
+    Two demonstrations in one domain would mix their topics, which have the same names; so would
+    those of two machines on one network.
+
+    Args:
+        environment: A ``ROS_AUTOMATIC_DISCOVERY_RANGE`` set there stays, and a ``ROS_DOMAIN_ID``
+            too, unless another demonstration has it: then one of the next is taken.
+        folder: Where the domains in use are marked; default the system's folder for such files.
+
+    Raises:
+        BusyError: There are too many.
+    """
+    first = int(environment.get('ROS_DOMAIN_ID') or 0)
+    folder = folder or Path(tempfile.gettempdir())
+    reach = environment.get('ROS_AUTOMATIC_DISCOVERY_RANGE') or 'LOCALHOST'
+    for domain in range(first, first + MOST_DEMONSTRATIONS):
+        mark = folder / f'metrichmsr_ros_{os.getuid()}_domain_{domain}.lock'
+        with mark.open('w') as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            yield {'ROS_DOMAIN_ID': str(domain), 'ROS_AUTOMATIC_DISCOVERY_RANGE': reach}
+            return
+    raise BusyError(f'{MOST_DEMONSTRATIONS} demonstrations are running already: end one')

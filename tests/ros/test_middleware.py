@@ -9,7 +9,13 @@ from xml.etree import ElementTree
 import pytest
 
 from metrichmsr_ros.ros import middleware
-from metrichmsr_ros.ros.middleware import profile_environment, PROFILE_VARIABLES, share_path
+from metrichmsr_ros.ros.middleware import (
+    BusyError,
+    own_graph,
+    profile_environment,
+    PROFILE_VARIABLES,
+    share_path,
+)
 
 pytestmark = pytest.mark.ros
 
@@ -103,3 +109,29 @@ def test_four_processes_fit_where_the_large_profile_is_chosen():
 def test_a_missing_file_is_named():
     with pytest.raises(FileNotFoundError, match=r'config/nothing\.yaml'):
         share_path('config/nothing.yaml')
+
+
+def test_demonstrations_at_once_have_domains_of_their_own(tmp_path: Path) -> None:
+    with own_graph({}, folder=tmp_path) as first, own_graph({}, folder=tmp_path) as second:
+        assert first['ROS_DOMAIN_ID'] == '0'
+        assert second['ROS_DOMAIN_ID'] == '1'
+    with own_graph({}, folder=tmp_path) as third:
+        assert third['ROS_DOMAIN_ID'] == '0'
+
+
+def test_a_demonstration_keeps_what_the_user_chose(tmp_path: Path) -> None:
+    chosen = {'ROS_DOMAIN_ID': '42', 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'SUBNET'}
+    with own_graph(chosen, folder=tmp_path) as variables:
+        assert variables == chosen
+    with own_graph({}, folder=tmp_path) as variables:
+        assert variables['ROS_AUTOMATIC_DISCOVERY_RANGE'] == 'LOCALHOST'
+
+
+def test_too_many_demonstrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(middleware, 'MOST_DEMONSTRATIONS', 1)
+    with (
+        own_graph({}, folder=tmp_path),
+        pytest.raises(BusyError, match='end one'),
+        own_graph({}, folder=tmp_path),
+    ):
+        pass
