@@ -28,6 +28,7 @@ from metrichmsr_ros.metrics import depth_errors
 from metrichmsr_ros.perception.depth_sources import GroundPlane
 from metrichmsr_ros.ros.monitor_messages import (
     INPUTS,
+    is_complete,
     people_at,
     RESULTS,
     snapshot_of,
@@ -49,6 +50,7 @@ from metrichmsr_ros.structures import Frame
 MONITOR_QOS = QoSProfile(depth=5)
 CONFIGURE_FAILED = 'configure failed'  # how the node's diagnosis then begins
 NICE = 5  # measuring must not take the cores from what is measured
+REMIND = 5.0  # seconds until what has been told already is told again
 KEPT = 30  # newest stamps whose messages are kept, to be put together
 DEFAULTS: dict[str, Any] = {
     'node': 'metrichmsr',  # name of the perception node
@@ -74,6 +76,7 @@ class Monitor(Node):
         self.prior_rel: list[float] = []
         self.presence = Presence()
         self.diagnosis = ''
+        self._told, self._told_at = '', 0.0
         self.first_result: int | None = None
         self._messages: dict[int, dict[str, bytes]] = defaultdict(dict)
         self._camera: Camera | None = None
@@ -199,7 +202,7 @@ class Monitor(Node):
             at = self._messages[stamp]
             if stamp <= self._recorded:
                 return
-            if {'image', 'overlay', 'people', 'markers'} <= set(at):
+            if is_complete(at):
                 self._recorded = stamp
                 self._recorder.offer(snapshot_of(stamp, dict(at), self._camera))
                 return
@@ -208,15 +211,17 @@ class Monitor(Node):
         now = self._now()
         self.latency.settle(now)
         if self.first_result is None:
-            self._say(f'waiting for the first result: {self.diagnosis or "no diagnostics yet"}')
+            self._note(f'waiting for the first result: {self.diagnosis or "the node starts"}')
             return
+        if self.diagnosis and not self.diagnosis.startswith('active'):
+            self._note(f'note: {self.diagnosis}', remind=False)
         rate = {name: self.rates.rate(name, now) for name in ('image', 'people')}
         p50, p99 = self.latency.percentiles(newest=round(5 * max(rate['people'], 1)))
         dropped = self.rates.counts['image'] - self.rates.counts['people']
         line = (
             f'{self.elapsed:5.0f} s | images {rate["image"]:4.1f} Hz, results '
-            f'{rate["people"]:4.1f} Hz, not processed {max(0, dropped)} | latency p50 '
-            f'{p50 * 1e3:.0f} p99 {p99 * 1e3:.0f} ms | most people at once '
+            f'{rate["people"]:4.1f} Hz, not processed {max(0, dropped)} | latency '
+            f'p50 {_milliseconds(p50)} p99 {_milliseconds(p99)} ms | most people at once '
             f'{self.presence.most_at_once}'
         )
         errors = self.errors.summary()
@@ -228,6 +233,13 @@ class Monitor(Node):
                 f' (prior {np.median(self.prior_rel):.3f})'
             )
         self._say(line)
+
+    def _note(self, line: str, *, remind: bool = True) -> None:
+        """Say what holds for a while: when it is new, and if ``remind`` again now and then."""
+        now = time.monotonic()
+        if line != self._told or (remind and now - self._told_at >= REMIND):
+            self._told, self._told_at = line, now
+            self._say(line)
 
     @staticmethod
     def _say(line: str) -> None:
@@ -256,6 +268,10 @@ class Monitor(Node):
                 'images': len(self.depth_rel),
             }
         return summary
+
+
+def _milliseconds(seconds: float) -> str:
+    return f'{seconds * 1e3:.0f}' if np.isfinite(seconds) else '–'
 
 
 def _round(value: float, digits: int) -> float | None:

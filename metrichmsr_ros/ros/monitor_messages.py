@@ -60,6 +60,16 @@ def people_at(data: bytes) -> PeopleAt:
     )
 
 
+def is_complete(at: dict[str, bytes]) -> bool:
+    """Whether the messages of one stamp make a snapshot.
+
+    Markers are asked for only with people: an array of none has no stamp to be found by.
+    """
+    if not {'image', 'overlay', 'people'} <= set(at):
+        return False
+    return 'markers' in at or not deserialize_message(at['people'], PersonArray).people
+
+
 def snapshot_of(stamp: int, at: dict[str, bytes], camera: Camera) -> Snapshot:
     """Return the messages of one stamp as arrays."""
     people = deserialize_message(at['people'], PersonArray).people
@@ -74,5 +84,5 @@ def snapshot_of(stamp: int, at: dict[str, bytes], camera: Camera) -> Snapshot:
         ids=tuple(person.id for person in people),
         joints=np.array(joints).reshape(-1, 24, 3),
         orientations=np.array([(q.x, q.y, q.z, q.w) for q in turns]).reshape(-1, 4),
-        meshes=tuple(read_meshes(at['markers'])),
+        meshes=tuple(read_meshes(at['markers'])) if 'markers' in at else (),
     )
