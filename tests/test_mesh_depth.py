@@ -1,5 +1,8 @@
 """Mesh depth against closed forms and brute force, distortion and occlusion included."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import warp as wp
@@ -250,3 +253,12 @@ def test_rejects_bad_faces(faces):
 def test_rejects_negative_faces():
     with pytest.raises(ValueError, match='indices >= 0, got -1'):
         MeshRaycaster(np.array([[0, 1, -1]]))
+
+
+def test_the_start_says_nothing_without_a_gpu() -> None:
+    script = (
+        'import numpy as np, os; from metrichmsr_ros.geometry.mesh_depth import MeshRaycaster; '
+        'MeshRaycaster(np.array([[0, 1, 2]])); os.write(2, b"still heard")'
+    )
+    done = subprocess.run([sys.executable, '-c', script], capture_output=True, check=True)
+    assert done.stderr == b'still heard'

@@ -9,6 +9,9 @@ Letters: P people, V vertices, F faces, H, W image size.
 from __future__ import annotations
 
 from dataclasses import dataclass
+import os
+import sys
+import tempfile
 
 import numpy as np
 import warp as wp
@@ -20,6 +23,9 @@ from metrichmsr_ros.geometry.mesh_depth_kernel import cast_rays, NEAR
 # Depth and person of a pixel in one integer: float bits of positive depths sort like integers, NaN
 # after all of them, so that the minimum is the nearest surface with its owner.
 _NOTHING = (0x7FC00000 << 32) | 0xFFFFFFFF
+
+_STDERR = 2
+_NO_DRIVER = b'Could not find or load the NVIDIA CUDA driver'
 
 
 @dataclass(frozen=True)
@@ -131,9 +137,23 @@ class MeshRaycaster:
 
 
 def _start_warp() -> None:
-    """Initialise Warp without its banner and its notes on compilation."""
+    """Initialise Warp without its banner, its notes and its warning that there is no GPU."""
     wp.config.log_level = wp.LOG_WARNING
-    wp.init()
+    sys.stderr.flush()
+    kept = os.dup(_STDERR)
+    try:
+        # The library itself writes the warning, past Python and every setting.
+        with tempfile.TemporaryFile() as said:
+            os.dup2(said.fileno(), _STDERR)
+            try:
+                wp.init()
+            finally:
+                os.dup2(kept, _STDERR)
+            said.seek(0)
+            rest = [line for line in said if _NO_DRIVER not in line]
+        os.write(_STDERR, b''.join(rest))
+    finally:
+        os.close(kept)
 
 
 def _face_boxes(points: np.ndarray, corners: np.ndarray, camera: Camera) -> np.ndarray:
