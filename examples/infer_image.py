@@ -11,6 +11,8 @@ from metrichmsr_ros.visualization import draw_scene
 
 def main() -> None:
     """Print where everybody is and write the overlay beside the photograph."""
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
     path = sys.argv[1]
     bgr = cv2.imread(path)
     if bgr is None:

@@ -156,6 +156,12 @@ def test_missing_source(tmp_path: Path) -> None:
         open_source(tmp_path / 'nowhere.mp4')
 
 
+def test_missing_calibration(tmp_path: Path) -> None:
+    photograph = write_photograph(tmp_path / 'a.png')
+    with pytest.raises(SourceError, match=r'nowhere\.yaml: No such file or directory$'):
+        open_source(photograph, camera_info=tmp_path / 'nowhere.yaml')
+
+
 def test_empty_folder(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match='holds no image'):
         open_source(tmp_path)

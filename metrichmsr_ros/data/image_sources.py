@@ -105,7 +105,7 @@ class PhotoSource:
         self._paths = photographs(path) if path.is_dir() else [path]
         if not self._paths:
             raise SourceError(f'{path} holds no image ({", ".join(sorted(IMAGE_SUFFIXES))})')
-        self._read(self._paths[0])
+        self._first = self._read(self._paths[0])
 
     def __iter__(self) -> Iterator[SourceFrame]:
         return repeat(self._one_pass, loop=self.loop, rate=self.rate)
@@ -113,7 +113,7 @@ class PhotoSource:
     def _one_pass(self) -> Iterator[SourceFrame]:
         shown = max(1, round(self.rate * _PHOTO_SECONDS))
         for number, path in enumerate(self._paths):
-            frame = self._read(path)
+            frame = self._first if number == 0 else self._read(path)
             for repetition in range(shown):
                 index = number * shown + repetition
                 yield replace(frame, stamp=round(index * 1e9 / self.rate))

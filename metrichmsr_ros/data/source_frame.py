@@ -97,7 +97,9 @@ class Intrinsics:
             return Camera.uncalibrated(width, height)
         try:
             return Camera.from_calibration_yaml(self.camera_info, width=width, height=height)
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            raise SourceError(f'{self.camera_info}: {error.strerror}') from None
+        except ValueError as error:
             raise SourceError(f'{self.camera_info}: {error}') from None
 
 
