@@ -23,7 +23,8 @@ class PipelineConfig:
         min_score: Probability below which the crop of a known person holds nobody, 0..1.
         detector_budget_ms: Time for looking for new people in each frame, milliseconds; None looks
             everywhere in each frame, as single images need it.
-        device: 'auto' (CUDA if there is one), 'cpu' or 'cuda:<n>'.
+        device: Where meshes are cast and torch networks run: 'auto' (CUDA if there is one), 'cpu',
+            'cuda' or 'cuda:<n>'. BlazePose runs on the CPU.
         threads: CPU threads of one network call.
         id_seed: Where the sequence of track ids starts; None draws one, so that two nodes of one
             graph do not both publish the same ``pelvis_<id>`` frame.

@@ -12,7 +12,7 @@ import sys
 import textwrap
 from typing import Any
 
-from metrichmsr_ros.perception.config import PipelineConfig
+from metrichmsr_ros.perception.config import DEPTH_SOURCES, PipelineConfig
 
 Value = bool | int | float | str
 
@@ -76,7 +76,9 @@ class Parameters:
         read_only=True,
     )
     device: str = _parameter(
-        'auto', 'Where the networks run: auto (CUDA if there is one), cpu, cuda or cuda:<n>.'
+        'auto',
+        'Where meshes are cast and torch networks run: auto (CUDA if there is one), cpu, cuda or '
+        'cuda:<n>. BlazePose runs on the CPU.',
     )
     body_model: str = _parameter(
         '', 'SMPL file (.pkl or .npz) to use instead of the default body; empty = default body.'
@@ -104,7 +106,7 @@ class Parameters:
         'none',
         'Where depth comes from: none, topic (an RGB-D camera) or ground (a floor at '
         'camera_height under camera_tilt).',
-        choices=('none', 'topic', 'ground'),
+        choices=DEPTH_SOURCES,
     )
     depth_slop: float = _parameter(
         0.05, 'Greatest time between an image and its depth, s.', bounds=(0.001, 1.0)
