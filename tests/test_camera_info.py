@@ -101,6 +101,7 @@ def replaced(values, index, value):
         ({'distortion_model': ''}, "'' is not one of"),
         ({'d': [0.1, 0.2]}, 'has 5 distortion coefficients, got 2'),
         ({'d': [np.nan] * 5}, 'D must be finite'),
+        ({'d': [-1e4, 0, 0, 0, 0]}, 'distortion folds the image: only 0% of it can be seen'),
         ({'d': ['a'] * 5}, 'D must be numbers'),
         ({'width': 0}, 'CameraInfo must have a positive width and height, got 0x480'),
         ({'width': 640, 'height': 360}, '640x480, not a uniform scaling of the 640x360'),

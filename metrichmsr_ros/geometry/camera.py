@@ -35,6 +35,8 @@ _Array = TypeVar('_Array')  # np.ndarray or torch.Tensor; in and out are of the 
 
 # Nearer than this a point has no image: its pixel would overflow.
 _MIN_DEPTH = 1e-6
+# Of the image; a fisheye's round image fills a fifth of a wide sensor.
+_MIN_FIELD = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +96,9 @@ class Camera:
         intrinsics = read_camera_info(info, width=width, height=height, rectified=rectified)
         if intrinsics is None:
             return cls.uncalibrated(width, height)
-        return cls(width, height, intrinsics.K, intrinsics.D, intrinsics.distortion_model)
+        camera = cls(width, height, intrinsics.K, intrinsics.D, intrinsics.distortion_model)
+        camera._check_field()
+        return camera
 
     @classmethod
     def from_calibration_yaml(
@@ -215,6 +219,19 @@ class Camera:
 
     def __hash__(self) -> int:
         return hash(self._key)
+
+    def _check_field(self) -> None:
+        """Raise a ``CameraError`` where the distortion leaves next to nothing of the image."""
+        if not self.has_distortion:
+            return
+        columns, rows = (np.linspace(0, n - 1, 25) for n in (self.width, self.height))
+        rays = self.unproject(np.stack(np.meshgrid(columns, rows), -1))
+        share = float(np.isfinite(rays[..., 0]).mean())
+        if share < _MIN_FIELD:
+            raise CameraError(
+                f'the distortion folds the image: only {share:.0%} of it can be seen, it must be '
+                f'{_MIN_FIELD:.0%} or more, got D = {self.D.tolist()}'
+            )
 
     @cached_property
     def _key(self) -> tuple[Any, ...]:

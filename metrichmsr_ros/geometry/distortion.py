@@ -188,7 +188,8 @@ def _newton(D: tuple[float, ...], start: Any, target: Any, limit: float) -> Any:
             break
         moved = solution[open_] - step
         radius = (moved * moved).sum(-1) ** 0.5
-        solution[open_] = moved * xp.where(radius > limit, limit / radius, 1.0)[..., None]
+        shrink = limit / xp.where(radius > limit, radius, limit)
+        solution[open_] = moved * shrink[..., None]
     solution[open_] = xp.nan
     outside = (solution * solution).sum(-1) > (limit * (1 + tolerance)) ** 2
     solution[outside] = xp.nan
@@ -274,6 +275,7 @@ def _undistort_equidistant(D: tuple[float, ...], xy: Any, limit: float) -> Any:
     )
     residual = _theta_distorted(D, theta) - target
     # As for the polynomials: the last step carries the gradient.
-    theta = theta - residual / _theta_slope(D, theta)
+    slope = _theta_slope(D, theta)
+    theta = theta - residual / xp.where(slope > 1e-9, slope, 1e-9)  # 0 where the image folds
     theta = xp.where(abs(residual) <= _tolerance(xy), theta, xp.nan)
     return xy * xp.where(off_axis, xp.tan(theta) / target, 1.0)[..., None]
