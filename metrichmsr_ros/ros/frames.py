@@ -6,8 +6,8 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from metrichmsr_ros.geometry.camera import Camera, CameraError
 from metrichmsr_ros.ros.cameras import CameraKeeper
-from metrichmsr_ros.ros.images import decode_compressed, decode_depth, decode_rgb
-from metrichmsr_ros.ros.messages import to_nanoseconds
+from metrichmsr_ros.ros.images import decode_compressed, decode_depth, decode_rgb, ImageError
+from metrichmsr_ros.ros.messages import is_stamp, to_nanoseconds
 from metrichmsr_ros.ros.parameters import Parameters
 from metrichmsr_ros.structures import DepthImage, Frame
 
@@ -25,9 +25,12 @@ def read_image(
         parameters: ``image_rectified`` and ``fov`` are read.
 
     Raises:
-        ImageError: The message cannot be decoded.
+        ImageError: The message cannot be decoded, or has no time.
         CameraError: There is no camera for it, or a contradictory one.
     """
+    stamp = to_nanoseconds(message.header.stamp)
+    if not is_stamp(stamp):
+        raise ImageError(f'the stamp of the image is {stamp / 1e9:.3f} s: it must be 0 to 2^31 s')
     compressed = isinstance(message, CompressedImage)
     image = decode_compressed(message) if compressed else decode_rgb(message)
     height, width = image.shape[:2]
@@ -38,7 +41,7 @@ def read_image(
         rectified=parameters.image_rectified,
         fov=parameters.fov,
     )
-    return Frame(image=image, camera=camera, stamp=to_nanoseconds(message.header.stamp))
+    return Frame(image=image, camera=camera, stamp=stamp)
 
 
 def read_depth(

@@ -12,7 +12,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from metrichmsr_ros.ros.cameras import CameraKeeper
-from metrichmsr_ros.ros.messages import to_nanoseconds
+from metrichmsr_ros.ros.messages import is_stamp, to_nanoseconds
 from metrichmsr_ros.ros.parameters import Parameters
 from metrichmsr_ros.ros.subscriptions import AdaptiveSubscription
 
@@ -105,7 +105,7 @@ class Inputs:
         self._newest[name] = stamp
 
     def _on_image(self, message: Image | CompressedImage) -> None:
-        if not self._with_depth:
+        if not (self._with_depth and is_stamp(to_nanoseconds(message.header.stamp))):
             self._receive(Input(message))
             return
         self._follow_time('image', message)
@@ -114,6 +114,8 @@ class Inputs:
             self._receive(Input(message))
 
     def _on_depth(self, message: Image) -> None:
+        if not is_stamp(to_nanoseconds(message.header.stamp)):
+            return  # message_filters would raise; that no image has a depth is told
         self._follow_time('depth', message)
         self._depths.signalMessage(message)
 

@@ -19,6 +19,11 @@ def to_nanoseconds(stamp: Time) -> int:
     return stamp.sec * 10**9 + stamp.nanosec
 
 
+def is_stamp(nanoseconds: int) -> bool:
+    """Whether ROS can work with a stamp: rclpy refuses negative ones, messages have 31 bits."""
+    return 0 <= nanoseconds < 2**31 * 10**9
+
+
 def to_header(stamp: int, frame_id: str) -> Header:
     """Return a header; ``stamp`` in nanoseconds."""
     return Header(stamp=Time(sec=stamp // 10**9, nanosec=stamp % 10**9), frame_id=frame_id)

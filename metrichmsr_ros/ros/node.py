@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 import resource
 import sys
+import textwrap
 import traceback
 from typing import Any
 
@@ -31,6 +32,7 @@ from metrichmsr_ros.ros.worker import Worker
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 _REPORT_PERIOD = 1.0
+_LONGEST_ERROR = 400  # characters: a message may quote what it was sent
 _HINT = (
     'is its QoS compatible, and do both processes use config/fastdds.xml '
     '(FASTDDS_DEFAULT_PROFILES_FILE)? Stock Fast DDS loses large images'
@@ -156,7 +158,7 @@ class MetricHmsrNode(LifecycleNode):
 
     def _complain(self, kind: str, message: str) -> None:
         """Count an error of the input or the pipeline, and log it now and then, in one line."""
-        message = ' '.join(message.split())
+        message = textwrap.shorten(message, _LONGEST_ERROR, placeholder=' …')
         if self._health.error(kind, message):
             self.get_logger().error(message)
 

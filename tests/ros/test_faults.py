@@ -66,6 +66,19 @@ def test_bad_image(graph: Graph, fault: dict, text: str) -> None:
     recovers(graph)
 
 
+def test_a_stamp_beyond_what_messages_carry_is_refused(graph: Graph) -> None:
+    image = make_image(stamp=0)
+    image.header.stamp.sec, image.header.stamp.nanosec = 2**31 - 1, 2**32 - 1
+    assert 'it must be 0 to 2^31 s' in graph.expect_nothing(image, 'image')
+    recovers(graph)
+
+
+def test_errors_do_not_repeat_megabytes(graph: Graph, capfd: pytest.CaptureFixture[str]) -> None:
+    image = make_image(stamp=graph.next_stamp(), frame='long' * 250_000)
+    assert len(graph.expect_nothing(image, 'camera info')) <= 400
+    assert max(map(len, capfd.readouterr().err.splitlines())) < 500
+
+
 def test_errors_are_logged_once_in_a_while(
     graph: Graph, capfd: pytest.CaptureFixture[str]
 ) -> None:

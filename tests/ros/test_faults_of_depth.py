@@ -109,3 +109,18 @@ def test_images_whose_stamps_go_back_and_forth_do_not_wait_for_depth_for_ever(
         graph.spin_for(0.05)
     graph.spin_until(lambda: graph.people)
     graph.spin_until(lambda: 'no depth' in graph.status().message)
+
+
+@pytest.mark.parametrize('sec', [-5, -(2**31)])
+def test_stamps_before_time_began_do_not_end_the_node(
+    depth_graph: tuple[Graph, object], sec: int
+) -> None:
+    graph, depth = depth_graph
+    pixels = np.ones((48, 64), np.float32)
+    depth.publish(make_depth(pixels, stamp=sec * 10**9))
+    image = make_image(stamp=sec * 10**9)
+    assert f'the stamp of the image is {sec}.000 s' in graph.expect_nothing(image, 'image')
+    stamp = graph.next_stamp()
+    depth.publish(make_depth(pixels, stamp=stamp))
+    graph.expect(make_image(stamp=stamp))
+    assert graph.pipeline.frames[-1].depth is not None
