@@ -16,7 +16,10 @@ setup(
     license=package.findtext('license'),
     python_requires='>=3.10',
     packages=find_packages(include=[NAME, f'{NAME}.*']),
-    package_data={'': ['*.npz', '*.safetensors', '*.json', 'py.typed']},
+    package_data={
+        '': ['*.npz', '*.safetensors', '*.json', 'py.typed'],
+        f'{NAME}.models': ['checkpoints/*/*.json', 'checkpoints/*/*.safetensors'],
+    },
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
         (SHARE, ['package.xml', 'LICENSE']),
@@ -34,6 +37,7 @@ setup(
         'pyyaml',
         'roma',
         'rosbags',
+        'safetensors',
         'scipy',
         'torch>=2.6',
         'warp-lang',

@@ -11,6 +11,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 import torch
 from torch import nn, Tensor
@@ -189,7 +190,7 @@ class MetricHMR(nn.Module):
             network = cls(MetricHMRConfig.from_dict(config['network']), body)
             weights = load_file(folder / WEIGHTS_FILE)
             network._check_weights(weights)
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, SafetensorError) as error:
             raise CheckpointError(f'checkpoint {folder}: {error}') from error
         network.load_state_dict(weights)
         return network.eval()

@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+import torch
+
+from metrichmsr_ros.body.body_model import BodyModel
+from metrichmsr_ros.geometry.camera import Camera
+from metrichmsr_ros.models.metric_hmr import MetricHMR, MetricHMRConfig
+from metrichmsr_ros.models.network_estimator import NetworkEstimator
+from metrichmsr_ros.structures import Frame, Landmarks, TrackState
+
+CAMERA = Camera.from_fov(640, 480, 1.0)
+FRAME = Frame(np.zeros((480, 640, 3), np.uint8), CAMERA, 0)
+
+
+@pytest.fixture(scope='module')
+def estimator() -> NetworkEstimator:
+    torch.manual_seed(0)
+    body = BodyModel.load()
+    config = MetricHMRConfig(dim=32, expert_hidden=16, person_hidden=32, head_hidden=32)
+    return NetworkEstimator(MetricHMR(config, body), body)
+
+
+@pytest.fixture(scope='module')
+def landmarks(estimator: NetworkEstimator) -> Landmarks:
+    """Landmarks of an adult in the rest pose, facing the camera, at 3 and at 6 m."""
+    body = estimator.body
+    points = body.blazepose(body.rest_vertices(torch.zeros(1, 10)))[0].numpy()
+    points = points * [1, -1, -1]
+    people = points + np.array([[[0.2, 0, 3.0]], [[-0.8, 0, 6.0]]])
+    pixels = CAMERA.project(people)
+    hips = people[:, 23:25].mean(axis=1, keepdims=True)
+    middle = (pixels.min(axis=1) + pixels.max(axis=1)) / 2
+    side = 2.2 * CAMERA.K[0, 0] / hips[:, 0, 2:]
+    depth = (people - hips)[..., 2:] / 2.2 * side[:, None]
+    ones = np.ones((2, 33), np.float32)
+    rois = np.column_stack([middle, side, np.zeros(2)]).astype(np.float32)
+    return Landmarks(
+        image=np.concatenate([pixels, depth], axis=-1).astype(np.float32),
+        world=(people - hips).astype(np.float32), visibility=ones, presence=ones,
+        scores=np.array([0.9, 0.7], np.float32), boxes=np.zeros((2, 4), np.float32),
+        rois=rois, next_rois=rois,
+    )  # fmt: skip
+
+
+def test_estimates_people(estimator: NetworkEstimator, landmarks: Landmarks):
+    people = estimator.estimate(FRAME, landmarks)
+    assert len(people) == 2
+    assert people.ids == ('', '')
+    assert people.states == (TrackState.NEW,) * 2
+    assert np.isnan(people.velocities).all()
+    assert people.body_model == estimator.body.name
+    np.testing.assert_array_equal(people.scores, landmarks.scores)
+    # Untrained, the network knows the mean person, and where this one is by the rays.
+    np.testing.assert_allclose(people.pelvis[:, 2], [3, 6], rtol=0.15)
+    vertices, joints = estimator.body.pose_numpy(people.pose, people.shape, people.translation)
+    np.testing.assert_allclose(people.vertices, vertices, atol=1e-5)
+    np.testing.assert_allclose(people.joints, joints, atol=1e-5)
+    for name in ('scores', 'boxes', 'pose', 'shape', 'pelvis_covariance', 'heights'):
+        value = getattr(people, name)
+        assert value.dtype == np.float32, name
+        assert np.isfinite(value).all(), name
+    assert (np.linalg.eigvalsh(people.pelvis_covariance) > 0).all()
+
+
+def test_image_boxes_hold_the_surfaces(estimator: NetworkEstimator, landmarks: Landmarks):
+    people = estimator.estimate(FRAME, landmarks)
+    pixels = CAMERA.project(people.vertices)
+    np.testing.assert_allclose(people.boxes[:, :2], pixels.min(axis=1), atol=1e-3)
+    np.testing.assert_allclose(people.boxes[:, 2:], pixels.max(axis=1), atol=1e-3)
+
+
+def test_nobody(estimator: NetworkEstimator, landmarks: Landmarks):
+    people = estimator.estimate(FRAME, landmarks.select([]))
+    assert len(people) == 0
+    assert people.vertices.shape == (0, estimator.body.num_vertices, 3)
