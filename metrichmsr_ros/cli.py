@@ -159,11 +159,13 @@ def _predict(
 
     estimator = build_method(arguments.method, body)
     check_images(images)
+    true_boxes = arguments.boxes == 'index'
     return infer(
         images,
         estimator=estimator,
         body=body,
-        find_landmarks=landmark_finder(true_boxes=arguments.boxes == 'index'),
+        find_landmarks=landmark_finder(true_boxes=true_boxes),
+        true_boxes=true_boxes,
         depth_dir=arguments.depth_dir,
     )
 

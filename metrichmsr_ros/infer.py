@@ -8,6 +8,7 @@ images hold the visible surface of their meshes and are unknown elsewhere.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 import logging
 from pathlib import Path
 import time
@@ -34,11 +35,16 @@ from metrichmsr_ros.structures import Frame, Landmarks, People
 
 logger = logging.getLogger(__name__)
 
+_PASSES = 2  # in a person's own crop
+
 LandmarkFinder = Callable[[IndexImage, Frame], Landmarks]
 
 
 def landmark_finder(*, true_boxes: bool) -> LandmarkFinder:
-    """Return what finds the people of an image and reads their landmarks in two passes.
+    """Return what finds the people of an image and reads their landmarks.
+
+    A person's crop is turned and sized by a first look, the detector's or, about a true box, a
+    pass of the landmark network; two passes read it.
 
     Args:
         true_boxes: Take the boxes of the index, and keep all of them; else detect on every tile of
@@ -50,9 +56,10 @@ def landmark_finder(*, true_boxes: bool) -> LandmarkFinder:
     def find(image: IndexImage, frame: Frame) -> Landmarks:
         if detector is None:
             boxes = np.array([person.box for person in image.people]).reshape(-1, 4)
-            return landmarker.read(frame.image, detections_from_boxes(boxes).rois, passes=2)
+            rois = detections_from_boxes(boxes).rois
+            return landmarker.read(frame.image, rois, passes=1 + _PASSES)
         rois = detector.detect(frame).rois
-        landmarks = landmarker.read(frame.image, rois, passes=2)
+        landmarks = landmarker.read(frame.image, rois, passes=_PASSES)
         height, width = frame.image.shape[:2]
         landmarks = landmarks.select(is_new_person(landmarks, width=width, height=height))
         return landmarks.select(suppress_duplicates(landmarks))
@@ -76,6 +83,7 @@ def infer(
     estimator: Estimator,
     body: BodyModel,
     find_landmarks: LandmarkFinder,
+    true_boxes: bool = False,
     depth_dir: Path | None = None,
 ) -> Predictions:
     """Run a method on every image; nothing is carried from one to the next.
@@ -85,6 +93,8 @@ def infer(
         estimator: The method.
         body: Its body.
         find_landmarks: Finds the people of an image.
+        true_boxes: It reads the people in the boxes of the index, in their order: each prediction
+            keeps its box, so that who is misread counts as wrong and not as missed.
         depth_dir: Folder for one ``<stem>.npz`` per image, or None.
 
     Returns:
@@ -104,6 +114,8 @@ def infer(
         start = time.perf_counter()
         people = estimator.estimate(frame, find_landmarks(image, frame))
         seconds = time.perf_counter() - start
+        if true_boxes and image.people:
+            people = replace(people, boxes=np.stack([person.box for person in image.people]))
         predicted.append(PredictedImage(image.file, predicted_people(people, body), seconds))
         if depth_dir is not None:
             depth_z = raycaster.cast(people.vertices, image.camera).depth_z

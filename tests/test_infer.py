@@ -14,7 +14,8 @@ from metrichmsr_ros.data.predictions import write_predictions
 from metrichmsr_ros.infer import check_images, infer, landmark_finder
 from metrichmsr_ros.models.methods import build_method
 from metrichmsr_ros.perception.blazepose.assets import AssetError, find_assets
-from metrichmsr_ros.structures import Landmarks
+from metrichmsr_ros.perception.detection import detections_from_boxes
+from metrichmsr_ros.structures import Frame, Landmarks
 
 WIDTH, HEIGHT = 160, 120
 REAL_INDEX = Path(__file__).parents[2] / 'shared' / 'data' / 'real' / 'index.json'
@@ -116,6 +117,35 @@ def test_depth_is_that_of_the_people_and_unknown_elsewhere(index, body, tmp_path
     column, row = index[0].camera.project(pelvis).round().astype(int)
     assert seen[row, column] == pytest.approx(pelvis[2], abs=0.2)
     assert np.isnan(seen[0, 0])
+
+
+def test_with_true_boxes_each_prediction_keeps_its_box(index, body):
+    one, nobody = run(index, body, true_boxes=True).images
+    np.testing.assert_array_equal(one.people[0].box, index[0].people[0].box)
+    assert nobody.people == ()
+
+
+@pytest.mark.parametrize(('true_boxes', 'looks'), [(True, 3), (False, 2)])
+def test_a_true_box_is_looked_at_once_more(monkeypatch, index, body, true_boxes, looks):
+    # A box says neither how the person is turned nor how far padded it is: one look more.
+    class Network:
+        def read(self, image, rois, *, passes):
+            self.passes = passes
+            return standing(body)(index[1], frame)
+
+    class Detector:
+        def __init__(self, *, budget_ms):
+            pass
+
+        def detect(self, frame):
+            return detections_from_boxes(np.array([[60.0, 20, 100, 110]]))
+
+    network = Network()
+    monkeypatch.setattr('metrichmsr_ros.infer.BlazePoseLandmarker', lambda: network)
+    monkeypatch.setattr('metrichmsr_ros.infer.BlazePoseDetector', Detector)
+    frame = Frame(index[0].read_image(), index[0].camera, 0)
+    landmark_finder(true_boxes=true_boxes)(index[0], frame)
+    assert network.passes == looks
 
 
 def test_images_that_would_share_a_depth_file_are_refused(index, body, tmp_path):

@@ -91,9 +91,9 @@ def _normal_equations(
     placed = points + translation[:, None]
     scale = (np.linalg.norm(placed, axis=-1) * sigma[:, None]).clip(min=1e-6)
     residuals = apply(across, placed) / scale[..., None]
-    # The scale is held during a step. With its derivative this would fit angles, which is right for
-    # exact bodies and noisy pixels; most of a residual is the pose's error, in metres, and people
-    # would be placed too far.
+    # The scale is held during a step. With its derivative this would fit angles, which suits
+    # noisy pixels of exact bodies; but most of a residual is the pose's error, in metres, and
+    # people would be placed too far.
     J = np.concatenate([across @ inverse(cross_matrix(points)), across], axis=-1)
     J = J / scale[..., None, None]
     length = np.linalg.norm(residuals, axis=-1)
