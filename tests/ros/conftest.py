@@ -1,14 +1,15 @@
-"""ROS tests: each process on a random domain of its own, each test with its own context."""
+"""ROS tests, each with a context of its own, on the domain that ``tests/conftest.py`` draws."""
+
+from __future__ import annotations
 
 from collections.abc import Iterator
-import os
-import random
+from typing import TYPE_CHECKING
 
 import pytest
 import rclpy
 
-os.environ.setdefault('ROS_DOMAIN_ID', str(random.randint(1, 100)))
-os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+if TYPE_CHECKING:  # it imports the node, and with it torch
+    from graph import Graph
 
 
 @pytest.fixture
@@ -21,3 +22,14 @@ def context(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     rclpy.init()
     yield
     rclpy.try_shutdown()
+
+
+@pytest.fixture
+def graph(context: None) -> Iterator[Graph]:
+    """The node with a fake pipeline, active, and a probe that listens to its people."""
+    from graph import running
+
+    with running() as graph:
+        graph.listen_to_people()
+        graph.start()
+        yield graph

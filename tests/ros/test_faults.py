@@ -1,6 +1,5 @@
 """Bad input and faults through the running node: told once, nothing wrong published, recovered."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from fakes import FakePipeline
@@ -21,14 +20,6 @@ from sensor_msgs.msg import CameraInfo, Image
 pytestmark = pytest.mark.ros
 
 WARN = b'\x01'
-
-
-@pytest.fixture
-def graph(context: None) -> Iterator[Graph]:
-    with running() as graph:
-        graph.listen_to_people()
-        graph.start()
-        yield graph
 
 
 def recovers(graph: Graph) -> None:
@@ -140,9 +131,9 @@ def test_contradictory_camera_info(graph: Graph, bad: CameraInfo, text: str) -> 
 
 
 def publish_info(graph: Graph, info: CameraInfo) -> None:
-    before = graph.node._inputs.cameras._info
+    before = graph.node._inputs.cameras._infos
     graph.info.publish(info)
-    graph.spin_until(lambda: graph.node._inputs.cameras._info is not before)
+    graph.spin_until(lambda: graph.node._inputs.cameras._infos is not before)
 
 
 def test_camera_info_of_a_scaled_image(graph: Graph) -> None:

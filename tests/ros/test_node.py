@@ -1,7 +1,5 @@
 """The running node with its usual inputs; bad ones are in test_faults.py."""
 
-from collections.abc import Iterator
-
 import cv2
 from graph import Graph, HEIGHT, make_depth, make_image, make_info, running, WIDTH
 import numpy as np
@@ -15,14 +13,6 @@ from metrichmsr_ros.ros import outputs
 from metrichmsr_ros.ros.messages import to_header
 
 pytestmark = pytest.mark.ros
-
-
-@pytest.fixture
-def graph(context: None) -> Iterator[Graph]:
-    with running() as graph:
-        graph.listen_to_people()
-        graph.start()
-        yield graph
 
 
 def test_people_and_tf_agree_and_keep_the_header(graph: Graph) -> None:

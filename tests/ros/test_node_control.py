@@ -1,6 +1,5 @@
 """The running node under control: lifecycle, parameters, names, time."""
 
-from collections.abc import Iterator
 import time
 
 from graph import (
@@ -20,14 +19,6 @@ from tf2_msgs.msg import TFMessage
 from metrichmsr_ros.ros.messages import to_header
 
 pytestmark = pytest.mark.ros
-
-
-@pytest.fixture
-def graph(context: None) -> Iterator[Graph]:
-    with running() as graph:
-        graph.listen_to_people()
-        graph.start()
-        yield graph
 
 
 def test_tf_is_wanted_only_while_it_is_published(context: None) -> None:
