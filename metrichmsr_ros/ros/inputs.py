@@ -48,6 +48,7 @@ class Inputs:
         self._with_depth = parameters.depth_source == 'topic'
         self._slop = parameters.depth_slop
         self._paired = time.monotonic()
+        self._sent = 0
         self._subscriptions: dict[str, AdaptiveSubscription] = {}
         compressed = parameters.image_transport == 'compressed'
 
@@ -94,6 +95,7 @@ class Inputs:
             [self._images, self._depths], _PAIR_QUEUE, self._slop
         )
         self._synchronizer.registerCallback(self._on_pair)
+        self._sent = 0
         self._newest: dict[str, int] = {}
 
     def _follow_time(self, name: str, message: Image | CompressedImage) -> None:
@@ -111,7 +113,7 @@ class Inputs:
         self._follow_time('image', message)
         self._images.signalMessage(message)
         if self.depth_missing:
-            self._receive(Input(message))
+            self._send(Input(message))
 
     def _on_depth(self, message: Image) -> None:
         if not is_stamp(to_nanoseconds(message.header.stamp)):
@@ -121,4 +123,10 @@ class Inputs:
 
     def _on_pair(self, image: Image | CompressedImage, depth: Image) -> None:
         self._paired = time.monotonic()
-        self._receive(Input(image, depth))
+        # When depth returns, its first partner may be older than images that went on without.
+        if to_nanoseconds(image.header.stamp) > self._sent:
+            self._send(Input(image, depth))
+
+    def _send(self, item: Input) -> None:
+        self._sent = to_nanoseconds(item.image.header.stamp)
+        self._receive(item)

@@ -37,6 +37,8 @@ _HINT = (
     'is its QoS compatible, and do both processes use config/fastdds.xml '
     '(FASTDDS_DEFAULT_PROFILES_FILE)? Stock Fast DDS loses large images'
 )
+_STRANGE_LATENCY = 5.0
+"""Seconds between an image's stamp and its result that no camera and no pipeline explain."""
 _UNCALIBRATED = (
     'the camera is not calibrated: its focal length is a guess, and all distances are off by one '
     'factor'
@@ -185,7 +187,8 @@ class MetricHmsrNode(LifecycleNode):
             yield Problem(ERROR, self._failure)
         if self._inputs is None:
             return
-        silence = self._health.snapshot().silence
+        snapshot = self._health.snapshot()
+        silence = snapshot.silence
         topic = self._inputs.topic('image')
         if silence > RECENT and not self._inputs.publishers('image'):
             yield Problem(WARN, f'nobody publishes {topic}')
@@ -197,6 +200,12 @@ class MetricHmsrNode(LifecycleNode):
             yield Problem(WARN, f'no CameraInfo on {self._inputs.topic("camera_info")}')
         if self._inputs.depth_missing:
             yield Problem(WARN, f"no depth of the image's time on {self._inputs.topic('depth')}")
+        if abs(snapshot.latency_p50) > _STRANGE_LATENCY:
+            yield Problem(
+                WARN,
+                f'results are {snapshot.latency_p50:.0f} s younger than the stamps of their '
+                'images: are use_sim_time and the clocks of both machines right?',
+            )
         if camera is not None and not camera.calibrated:
             yield Problem(WARN, _UNCALIBRATED)
 

@@ -81,20 +81,35 @@ class Worker:
     def _run(self) -> None:
         while (item := self._mailbox.take()) is not None:
             try:
-                self._process(item)
-            except ImageError as error:
-                self._complain('image', str(error))
-            except NoCameraInfoError as error:
-                if time.monotonic() - self._started > _CAMERA_INFO_PATIENCE:
-                    self._complain('no camera info', str(error))
-            except CameraError as error:
-                self._complain('camera info', str(error))
-            except Exception as error:
+                self._attempt(item)
+            except Exception as error:  # so did telling of an error, or the reset after it
                 if not ok():  # the context went down while we were publishing
                     return
-                get_logger('metrichmsr').debug(traceback.format_exc())
-                self._complain('pipeline', f'{type(error).__name__}: {error}')
-                self._pipeline.reset()
+                self._tell_last(error)
+
+    def _attempt(self, item: Input) -> None:
+        """Process an input; what is wrong with it is told and ends here."""
+        try:
+            self._process(item)
+        except ImageError as error:
+            self._complain('image', str(error))
+        except NoCameraInfoError as error:
+            if time.monotonic() - self._started > _CAMERA_INFO_PATIENCE:
+                self._complain('no camera info', str(error))
+        except CameraError as error:
+            self._complain('camera info', str(error))
+        except Exception as error:
+            if not ok():
+                raise
+            get_logger('metrichmsr').debug(traceback.format_exc())
+            self._complain('pipeline', f'{type(error).__name__}: {error}')
+            self._pipeline.reset()
+
+    def _tell_last(self, error: Exception) -> None:
+        """Tell of an error in the handling of another: the thread must not end in silence."""
+        text = f'{type(error).__name__}: {error}'
+        if self._health.error('worker', text):
+            get_logger('metrichmsr').error(text)
 
     def _process(self, item: Input) -> None:
         parameters = self._read_parameters()

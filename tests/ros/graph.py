@@ -79,7 +79,7 @@ class Graph:
         self.image = self.probe.create_publisher(Image, 'image', RELIABLE)
         self.info = self.probe.create_publisher(CameraInfo, 'camera_info', RELIABLE)
         self.listen(DiagnosticArray, '/diagnostics')
-        self.stamp = 1_000_000_000_000
+        self.stamp = time.time_ns()
 
     @property
     def pipeline(self) -> Any:

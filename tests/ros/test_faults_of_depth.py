@@ -124,3 +124,26 @@ def test_stamps_before_time_began_do_not_end_the_node(
     depth.publish(make_depth(pixels, stamp=stamp))
     graph.expect(make_image(stamp=stamp))
     assert graph.pipeline.frames[-1].depth is not None
+
+
+def test_depth_that_returns_with_an_older_image_does_not_turn_time_back(
+    depth_graph: tuple[Graph, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from metrichmsr_ros.ros import inputs
+
+    graph, depth = depth_graph
+    pixels = np.ones((48, 64), np.float32)
+    monkeypatch.setattr(inputs, '_PAIR_PATIENCE', 0.2)
+    graph.spin_until(lambda: 'no depth' in graph.status().message)
+    stamps = [graph.next_stamp() for _ in range(3)]
+    for stamp in stamps:
+        graph.expect(make_image(stamp=stamp))
+    monkeypatch.setattr(inputs, '_PAIR_PATIENCE', 5.0)
+    resets = graph.pipeline.resets
+    depth.publish(make_depth(pixels, stamp=stamps[1]))  # of an image that went on without it
+    graph.spin_until(lambda: not graph.node._inputs.depth_missing)
+    depth.publish(make_depth(pixels, stamp=graph.next_stamp()))
+    graph.expect(make_image(stamp=graph.stamp))
+    assert graph.pipeline.frames[-1].depth is not None
+    assert graph.pipeline.resets == resets
+    assert 'stamp' not in graph.errors()

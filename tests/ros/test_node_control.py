@@ -77,6 +77,17 @@ def test_simulated_time(context: None) -> None:
         graph.spin_until(lambda: graph.received['/diagnostics'][-1].header.stamp == now)
 
 
+def test_stamps_far_from_the_clock_are_told(graph: Graph) -> None:
+    graph.expect()
+    graph.spin_until(lambda: graph.status().message.startswith('active'))
+    graph.stamp += 3600 * 10**9
+    for _ in range(3):
+        graph.expect()
+    graph.spin_until(lambda: 'use_sim_time' in graph.status().message)
+    assert graph.status().level == b'\x01'
+    assert 'results are -3' in graph.status().message
+
+
 def test_parameters_describe_and_guard_themselves(graph: Graph) -> None:
     request = DescribeParameters.Request(names=['fov', 'depth_source', 'autostart', 'max_people'])
     described = call(graph, DescribeParameters, 'describe_parameters', request).descriptors
