@@ -23,6 +23,7 @@ _PLAIN = {
     'bgra8': ('u1', 4),
     'mono8': ('u1', 1),
     '16UC1': ('u2', 1),
+    'mono16': ('u2', 1),
     '32FC1': ('f4', 1),
 }
 _TO_RGB = {
@@ -32,6 +33,7 @@ _TO_RGB = {
     'mono8': cv2.COLOR_GRAY2RGB,
 }
 _DEPTH = ('16UC1', '32FC1')
+_MILLIMETRES = ('16UC1', 'mono16')  # the latter from zed_wrapper in its OpenNI mode
 _CV_BRIDGE_NAMES = {'uyvy': 'yuv422', 'yuyv': 'yuv422_yuy2'}  # it knows the older names only
 _MILLIMETRE = np.float32(0.001)
 _MAX_PIXELS = 2**26  # twice 8K
@@ -141,18 +143,18 @@ def _encoded_size(data: bytes) -> tuple[int, int]:
 def decode_depth(message: Any) -> np.ndarray:
     """Return a depth ``sensor_msgs/Image`` as (H, W) float32 metres, NaN where unknown.
 
-    16UC1 is millimetres with 0 unknown (REP-118); 32FC1 is metres, where NaN, infinities, zero and
-    negative values are unknown to us.
+    16UC1 and mono16 are millimetres with 0 unknown (REP-118); 32FC1 is metres, where NaN,
+    infinities, zero and negative values are unknown to us.
 
     Raises:
-        ImageError: As :func:`view`, and for encodings other than these two.
+        ImageError: As :func:`view`, and for encodings other than these.
     """
-    if message.encoding not in _DEPTH:
+    if message.encoding not in (*_DEPTH, *_MILLIMETRES):
         raise ImageError(
             f'depth encoding {message.encoding!r} is neither 16UC1 (mm) nor 32FC1 (m)'
         )
     depth_z = view(message).astype(np.float32)
-    if message.encoding == '16UC1':
+    if message.encoding in _MILLIMETRES:
         depth_z *= _MILLIMETRE
     depth_z[~((depth_z > 0) & np.isfinite(depth_z))] = np.nan
     return depth_z

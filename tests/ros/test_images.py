@@ -59,8 +59,9 @@ def test_colour_orders(rgb: np.ndarray, padding: int) -> None:
 @pytest.mark.parametrize('order', ['<', '>'])
 def test_depth_units_byte_orders_and_unknown(order: str) -> None:
     millimetres = np.array([[1500, 0, 65535]], f'{order}u2')
-    depth_z = decode_depth(make_image(millimetres, '16UC1', padding=1))
-    np.testing.assert_allclose(depth_z, [[1.5, np.nan, 65.535]], rtol=1e-6)
+    for encoding in ('16UC1', 'mono16'):
+        depth_z = decode_depth(make_image(millimetres, encoding, padding=1))
+        np.testing.assert_allclose(depth_z, [[1.5, np.nan, 65.535]], rtol=1e-6)
     metres = np.array([[1.5, 0, np.nan, np.inf, -np.inf, -1]], f'{order}f4')
     depth_z = decode_depth(make_image(metres, '32FC1', padding=2))
     np.testing.assert_array_equal(depth_z, [[1.5] + [np.nan] * 5])
