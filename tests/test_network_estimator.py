@@ -1,11 +1,15 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.geometry.camera import Camera
+from metrichmsr_ros.models import metric_hmr
+from metrichmsr_ros.models.methods import build_method
 from metrichmsr_ros.models.metric_hmr import MetricHMR, MetricHMRConfig
-from metrichmsr_ros.models.network_estimator import NetworkEstimator
+from metrichmsr_ros.models.network_estimator import NAME, NetworkEstimator
 from metrichmsr_ros.structures import Frame, Landmarks, TrackState
 
 CAMERA = Camera.from_fov(640, 480, 1.0)
@@ -73,3 +77,13 @@ def test_nobody(estimator: NetworkEstimator, landmarks: Landmarks):
     people = estimator.estimate(FRAME, landmarks.select([]))
     assert len(people) == 0
     assert people.vertices.shape == (0, estimator.body.num_vertices, 3)
+
+
+def test_is_a_method_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, estimator: NetworkEstimator
+):
+    monkeypatch.setattr(metric_hmr, 'CHECKPOINTS', tmp_path)
+    with pytest.raises(ValueError, match=r"no checkpoint at 'blazepose'.*ships: none does"):
+        build_method(NAME, estimator.body)
+    estimator.network.save_pretrained(tmp_path / 'blazepose')
+    assert build_method(NAME, estimator.body).name == NAME == 'metrichmr'
