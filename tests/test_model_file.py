@@ -1,5 +1,8 @@
 """Reading of SMPL-format files, the official ones and bad ones."""
 
+import io
+import zipfile
+
 import numpy as np
 import pytest
 import scipy.sparse
@@ -113,6 +116,8 @@ def test_refuses_an_unknown_chumpy_expression(official_pickle, tmp_path):
             r'v_template must have shape \(any, 3\), got \(50, 2\)',
         ),
         ({'v_template': np.zeros((0, 3))}, 'v_template must have shape'),
+        ({'v_template': np.linspace(0, 1700, 150).reshape(50, 3)}, r'spans 16\d\d.*in metres'),
+        ({'v_template': np.ones((50, 3)) * 1j}, 'v_template is not an array .*complex'),
         ({'shapedirs': np.zeros((49, 3, 10))}, r'shapedirs must have shape \(50, 3, any\)'),
         ({'shapedirs': np.zeros((50, 3, 9))}, 'at least 10 components, got 9'),
         ({'posedirs': np.zeros((50, 3, 9))}, 'posedirs must have shape'),
@@ -165,6 +170,26 @@ def test_damaged_bytes_inside_an_archive(tmp_path):
     path.write_bytes(data)
     with pytest.raises(BodyModelError, match=r'body\.npz: not a readable npz'):
         BodyModel.load(path)
+
+
+def test_an_array_that_is_called_an_archive(tmp_path):
+    with (tmp_path / 'body.npz').open('wb') as file:
+        np.save(file, np.zeros(3))
+    with pytest.raises(BodyModelError, match=r'body\.npz: not a readable npz'):
+        BodyModel.load(tmp_path / 'body.npz')
+
+
+def test_a_small_file_cannot_ask_for_all_of_the_memory(tmp_path, monkeypatch):
+    header = io.BytesIO()
+    shape = {'descr': '<f8', 'fortran_order': False, 'shape': (10**7, 10**6)}
+    np.lib.format.write_array_header_1_0(header, shape)
+    with zipfile.ZipFile(tmp_path / 'body.npz', 'w') as archive:
+        archive.writestr('v_template.npy', header.getvalue())
+    with pytest.raises(BodyModelError, match=r'body\.npz: not a readable npz .*Unable to alloc'):
+        BodyModel.load(tmp_path / 'body.npz')
+    monkeypatch.setattr('metrichmsr_ros.body.model_file._MAX_BYTES', 1000)
+    with pytest.raises(BodyModelError, match=r'unpacks to \d+ bytes, more than 1000'):
+        BodyModel.load(save_npz(tmp_path / 'bomb.npz', small_arrays()))
 
 
 def test_pickles_of_other_things(tmp_path):

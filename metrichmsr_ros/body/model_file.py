@@ -43,6 +43,9 @@ _ALLOWED_CLASSES = {
     ('__builtin__', 'object'), ('builtins', 'object'),
 }  # fmt: skip
 
+_MAX_BYTES = 2**30  # thirty times the official files
+_SPAN = (0.2, 20.0)  # m; in other units nobody is: in centimetres and millimetres it is more
+
 
 class BodyModelError(ValueError):
     """A body model file is missing, unreadable or breaks a rule of the SMPL format."""
@@ -102,9 +105,17 @@ def read_model_file(path: Path) -> ModelArrays:
 
 def _read_npz(path: Path) -> dict[str, Any]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(item.file_size for item in archive.infolist())
+        if size > _MAX_BYTES:  # a few megabytes may unpack to all of the memory
+            raise BodyModelError(f'{path}: unpacks to {size} bytes, more than {_MAX_BYTES}')
+        with np.load(path, allow_pickle=False) as arrays:
+            return {key: arrays[key] for key in arrays.files}
+    except BodyModelError:
+        raise
+    except (
+        OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error
+    ) as error:  # fmt: skip
         raise BodyModelError(f'{path}: not a readable npz archive ({error})') from None
 
 
@@ -185,6 +196,11 @@ def _checked(content: Mapping[str, Any], *, name: str) -> ModelArrays:
         raise BodyModelError(f'missing keys {missing}; an SMPL-format file has {list(required)}')
     v_template = _array(content, 'v_template', (None, 3))
     num_vertices = len(v_template)
+    span = float(np.ptp(v_template, axis=0).max())
+    if not _SPAN[0] <= span <= _SPAN[1]:
+        raise BodyModelError(
+            f'v_template spans {span:g}: it must be in metres, {_SPAN[0]} to {_SPAN[1]}'
+        )
     shapedirs = _array(content, 'shapedirs', (num_vertices, 3, None))
     if shapedirs.shape[2] < NUM_SHAPE:
         raise BodyModelError(
@@ -216,8 +232,11 @@ def _checked(content: Mapping[str, Any], *, name: str) -> ModelArrays:
 
 def _array(content: Mapping[str, Any], key: str, shape: tuple[int | None, ...]) -> np.ndarray:
     try:
-        array = np.asarray(content[key]).astype(np.float64)
-    except (TypeError, ValueError, KeyError, IndexError) as error:
+        array = np.asarray(content[key])
+        if np.iscomplexobj(array):
+            raise TypeError('it is complex')
+        array = array.astype(np.float64)
+    except (TypeError, ValueError, KeyError, IndexError, MemoryError) as error:
         raise BodyModelError(f'{key} is not an array of numbers ({error})') from None
     wrong = array.ndim != len(shape) or any(
         want is not None and have != want for have, want in zip(array.shape, shape, strict=False)
