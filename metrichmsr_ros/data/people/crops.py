@@ -16,7 +16,7 @@ from metrichmsr_ros.perception.blazepose.landmarker import ROI_FACTOR
 SHOULDERS, HIPS = [11, 12], [23, 24]
 # Diameter of BlazePose's circle over twice the distance from mid-hip to the farthest landmark;
 # median and spread of the logarithm over clean renders.
-_CIRCLE, _CIRCLE_SPREAD = 1.0, 0.06
+_CIRCLE, _CIRCLE_SPREAD = 1.024, 0.084
 _CORNERS = ((-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5))
 
 
@@ -25,12 +25,13 @@ def draw_rois(draws: Draws, config: SampleConfig, pixels: Tensor) -> Tensor:
     hips, shoulders = pixels[:, HIPS].mean(1), pixels[:, SHOULDERS].mean(1)
     radius = (pixels - hips[:, None]).norm(dim=-1).amax(-1)
     jitter = config.crop_jitter
-    growth = torch.log1p(jitter * draws.uniform(-1.0, 1.0).sign() * draws.uniform(0.0, 1.0) ** 2)
+    # Most crops follow from a reading before; a tenth from a detector's box or a wrong reading.
+    growth = torch.log1p(jitter * draws.uniform(-1.0, 1.0) * draws.chance(0.15))
     growth = growth + min(jitter, _CIRCLE_SPREAD) * draws.normal()
     side = 2 * ROI_FACTOR * _CIRCLE * radius * growth.exp()
     axis = shoulders - hips
-    angle = torch.atan2(axis[:, 0], -axis[:, 1]) + jitter * 0.25 * draws.normal()
-    centre = hips + 0.12 * jitter * side[:, None] * draws.normal(2)
+    angle = torch.atan2(axis[:, 0], -axis[:, 1]) + 0.15 * jitter * draws.heavy()
+    centre = hips + 0.05 * jitter * side[:, None] * draws.heavy(2)
     return torch.cat([centre, side[:, None], angle[:, None]], -1)
 
 

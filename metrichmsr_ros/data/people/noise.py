@@ -14,14 +14,24 @@ import math
 import torch
 from torch import Tensor
 
+from metrichmsr_ros.body.skinning import rotation_matrices
 from metrichmsr_ros.data.people.draws import Draws
 
-# Error of a clear landmark, one axis, in crop sides: median of the renders.
-_SIGMA_BY_PART = {
-    'face': 0.004, 'shoulder': 0.009, 'elbow': 0.008, 'wrist': 0.008, 'hand': 0.010,
-    'hip': 0.011, 'knee': 0.008, 'ankle': 0.007, 'foot': 0.009,
+# Per part of the body: error of a clear landmark in the image, one axis, crop sides; peak of its
+# heatmap where it is seen, and where the body or a thing hides it (BlazePose hardly notices a
+# hidden face, shoulder or hip); error of the world landmark along x, y, z, metres.
+_PARTS = {
+    'face': (0.0075, 0.92, 0.84, (0.040, 0.037, 0.067)),
+    'shoulder': (0.0070, 0.87, 0.76, (0.042, 0.039, 0.060)),
+    'elbow': (0.0082, 0.81, 0.18, (0.041, 0.041, 0.064)),
+    'wrist': (0.0080, 0.81, 0.14, (0.043, 0.050, 0.110)),
+    'hand': (0.0100, 0.76, 0.16, (0.052, 0.047, 0.140)),
+    'hip': (0.0070, 0.81, 0.78, (0.028, 0.011, 0.020)),
+    'knee': (0.0075, 0.81, 0.45, (0.040, 0.064, 0.053)),
+    'ankle': (0.0062, 0.79, 0.50, (0.046, 0.064, 0.084)),
+    'foot': (0.0092, 0.77, 0.52, (0.061, 0.069, 0.108)),
 }  # fmt: skip
-_PARTS = (
+_PART_OF = (
     ('face',) * 11 + ('shoulder',) * 2 + ('elbow',) * 2 + ('wrist',) * 2 + ('hand',) * 6
     + ('hip',) * 2 + ('knee',) * 2 + ('ankle',) * 2 + ('foot',) * 4
 )  # fmt: skip
@@ -29,16 +39,24 @@ _PARTS = (
 LIMBS: tuple[int, ...] = (0,) * 11 + (5, 5) + (1, 2) * 5 + (5, 5) + (3, 4) * 4
 _NUM_LIMBS = 6
 # How far along its limb a landmark is: an error of the elbow is half of that of the hand.
-_ALONG = (
-    (1.0,) * 11 + (1.0,) * 2 + (0.6,) * 2 + (1.0,) * 2 + (1.1,) * 6 + (1.0,) * 2 + (0.6,) * 2
-    + (1.0,) * 2 + (1.1,) * 4
-)  # fmt: skip
+_ALONG = (1.0,) * 13 + (0.6,) * 2 + (1.0,) * 2 + (1.1,) * 6 + (1.0,) * 2 + (0.6,) * 2 + (1.0,) * 6
+_HIPS = [23, 24]
 _ARMS = ([11, 13, 15, 17, 19, 21], [12, 14, 16, 18, 20, 22])
 _LEGS = ([23, 25, 27, 29, 31], [24, 26, 28, 30, 32])
 
-_CLEAR_VISIBILITY = 0.80
-_VISIBILITY_SPREAD = 0.08
-_ERROR_GROWTH = 2.6  # error ~ exp(growth · (clear - visibility)): five times at a peak of 0.2
+_PEAK_SPREAD = 0.09
+# The error grows as exp(growth · (clear - peak)): five times at a peak of 0.05.
+_ERROR_GROWTH, _CLEAR_PEAK = 2.0, 0.85
+_PERSON_SPREAD = 0.32  # of the logarithm of a person's errors in the image
+_OUTSIDE_ERROR = 6.0  # times a clear one's
+# Hips: renders say 1.6 % of the crop above ``BodyModel.blazepose``, photographs on it or below.
+_HIP_SAG, _HIP_SAG_SPREAD = -0.005, 0.010
+# World landmarks show an adult of this size whatever the person's, and turned: photographs.
+_WORLD_HEIGHT, _WORLD_HEIGHT_SPREAD = 1.56, 0.05
+_WORLD_TURN, _WORLD_TURN_P90 = 10.0, 27.0  # degrees
+_WORLD_COMMON, _WORLD_OWN = 0.85, 0.5  # of a limb and of a landmark, in squares 1
+# z of the image landmarks follows the z of the world landmarks, this many times as large.
+_DEPTH_GAIN, _DEPTH_GAIN_SPREAD, _DEPTH_NOISE = 3.36, 0.12, 0.02
 
 
 @dataclass(frozen=True)
@@ -103,41 +121,53 @@ def draw_image_noise(draws: Draws, hidden: Tensor, outside: Tensor, pixels: Tens
     """
     limb = torch.tensor(LIMBS, device=draws.device)
     unseen = hidden | outside
+    # Now and then a limb looks the other way: a guess that is sure of itself, a doubt for nothing.
     wrong = draws.chance(0.03, _NUM_LIMBS)[:, limb]
-    looks_hidden = unseen ^ (wrong & ~outside)
-    quality = draws.heavy(_NUM_LIMBS)[:, limb].abs() * 0.03 + draws.normal().abs()[:, None] * 0.03
-    clear = _CLEAR_VISIBILITY + _VISIBILITY_SPREAD * draws.normal(33) - quality
-    blurred = draws.uniform(0.0, 0.55, 33) * draws.uniform(0.4, 1.0, _NUM_LIMBS)[:, limb]
-    visibility = torch.where(looks_hidden, blurred, clear).clamp(0.0, 0.97)
-    fails = draws.chance(0.015, _NUM_LIMBS)[:, limb] & ~unseen
-    visibility = torch.where(fails, visibility * draws.uniform(0.3, 1.0, 33), visibility)
-    believed = torch.where(unseen | wrong, draws.uniform(0.1, 0.6, 33), visibility)
-    doubt = (_ERROR_GROWTH * (_CLEAR_VISIBILITY - believed)).exp().clamp(0.7, 8.0)
-    doubt = torch.where(outside, doubt * 1.5, doubt) * (1 + (10 / pixels)[:, None])
-    shift = _shifts(draws, doubt, fails | (hidden & draws.chance(0.12, _NUM_LIMBS)[:, limb]))
-    visibility = torch.where(outside, visibility * draws.uniform(0.0, 0.6, 33), visibility)
-    presence = torch.where(
-        outside, draws.uniform(0.0, 0.9, 33), 1 - draws.uniform(0.0, 0.12, 33) * doubt.clamp(max=3)
+    peak = _by_part(draws, 1) + _PEAK_SPREAD * (
+        0.7 * draws.normal(33) + 0.5 * draws.normal(_NUM_LIMBS)[:, limb]
     )
-    bad = (unseen.float().mean(-1) * draws.uniform(0.0, 0.3)).clamp(0.0, 0.5)
-    score = (1 - bad - 0.02 * draws.normal().abs()).clamp(0.5, 1.0)
+    peak = peak - 0.12 * draws.heavy(33).abs() * draws.chance(0.25, 33)
+    lost = _by_part(draws, 2) + 0.22 * (
+        0.6 * draws.normal(33) + 0.6 * draws.normal(_NUM_LIMBS)[:, limb]
+    )
+    lost = torch.where(lost < 0.02, draws.uniform(0.01, 0.15, 33), lost)
+    doubtful = torch.where(unseen, lost, peak)
+    visibility = torch.where(unseen ^ (wrong & ~outside), lost, peak).clamp(0.01, 0.985)
+    failed = draws.chance(0.012, _NUM_LIMBS)[:, limb] & ~unseen
+    failed = failed | (unseen & draws.chance(0.10, _NUM_LIMBS)[:, limb])
+    visibility = torch.where(failed, visibility * draws.uniform(0.25, 1.0, 33), visibility)
+    doubt = (_ERROR_GROWTH * (_CLEAR_PEAK - doubtful)).exp().clamp(0.75, 6.0)
+    doubt = torch.where(hidden, doubt.clamp(min=1.8), doubt)
+    doubt = torch.where(outside, _OUTSIDE_ERROR * draws.uniform(0.4, 1.3, 33), doubt)
+    faint = torch.where(draws.chance(0.75, 33), 0.25 * lost, lost)
+    visibility = torch.where(outside, faint.clamp(0.0, 1.0), visibility)
+    small = 1 + 12 / pixels  # half a pixel of the image is more of a small crop
+    quality = (_PERSON_SPREAD * draws.normal()).exp() * small
+    shift = _shifts(draws, doubt * quality[:, None], failed)
+    sure = 1 - 0.02 * draws.normal(33).abs() * doubt.clamp(max=2)
+    presence = torch.where(
+        outside, torch.where(draws.chance(0.35, 33), sure, draws.uniform(0.0, 0.8, 33)), sure
+    )
+    bad = (unseen.float().mean(-1) * draws.uniform(0.0, 0.25) * draws.chance(0.3)).clamp(0.0, 0.5)
+    score = (1 - bad - 0.003 * draws.heavy().abs()).clamp(0.5, 1.0)
     return ImageNoise(shift, visibility, presence.clamp(0.0, 1.0), score, doubt)
 
 
-def _shifts(draws: Draws, doubt: Tensor, failed: Tensor) -> Tensor:
+def _by_part(draws: Draws, column: int) -> Tensor:
+    """Return a column of the table for each landmark, (33,) or (33, 3)."""
+    return torch.tensor([_PARTS[part][column] for part in _PART_OF], device=draws.device)
+
+
+def _shifts(draws: Draws, size: Tensor, failed: Tensor) -> Tensor:
     """Draw shifts (B, 33, 2): each landmark's own, its limb's, the whole body's and failures."""
     limb = torch.tensor(LIMBS, device=draws.device)
     along = draws.device_tensor(list(_ALONG))[:, None]
-    sigma = draws.device_tensor([_SIGMA_BY_PART[part] for part in _PARTS])
-    size = (sigma * doubt)[..., None]
-    common = draws.heavy(_NUM_LIMBS, 2)[:, limb] * along
-    shift = size * (0.75 * draws.heavy(33, 2) + 0.65 * common)
-    # BlazePose marks hips lower or higher for a whole person, by clothes.
-    hips = torch.zeros(33, 1, device=draws.device)
-    hips[23:25] = 1.0
-    sag = (0.003 + 0.008 * draws.normal())[:, None, None] * draws.device_tensor([0.0, 1.0])
-    shift = shift + hips * sag + 0.004 * draws.heavy(2)[:, None]
-    away = draws.uniform(0.05, 0.22, _NUM_LIMBS, 1) * torch.nn.functional.normalize(
+    common = draws.normal(_NUM_LIMBS, 2)[:, limb] * along
+    shift = (_by_part(draws, 0) * size)[..., None] * (0.78 * draws.heavy(33, 2) + 0.5 * common)
+    # Hips are marked higher or lower on a whole person, by clothes and posture.
+    shift[:, _HIPS, 1] += (_HIP_SAG + _HIP_SAG_SPREAD * draws.normal())[:, None]
+    shift = shift + 0.003 * draws.heavy(2)[:, None]
+    away = draws.uniform(0.05, 0.2, _NUM_LIMBS, 1) * torch.nn.functional.normalize(
         draws.normal(_NUM_LIMBS, 2), dim=-1
     )
     return shift + failed[..., None] * along * away[:, limb]
@@ -157,17 +187,63 @@ def swap_sides(draws: Draws, places: Tensor, doubt: Tensor) -> Tensor:
     return result
 
 
-def draw_turns(draws: Draws, median: float, upper: float) -> Tensor:
-    """Draw rotations about any axis, (B, 3, 3), whose angle has a median and a 90th percentile.
+def disturb_world(
+    draws: Draws, world: Tensor, height: Tensor, noise: ImageNoise, shift: Tensor, strength: float
+) -> tuple[Tensor, Tensor]:
+    """Return BlazePose's world landmarks: of some adult, too small, turned, bones awry.
 
     Args:
         draws: Random numbers.
-        median: Degrees.
-        upper: Degrees.
-    """
-    spread = math.log(upper / median) / 1.2816
-    angle = math.radians(median) * (spread * draws.normal()).exp()
-    vectors = angle.clamp(max=math.pi)[:, None] * draws.directions()
-    from metrichmsr_ros.body.skinning import rotation_matrices
+        world: True ones, (B, 33, 3), metres.
+        height: Of the people, (B,), metres.
+        noise: Errors in the image; a landmark in doubt is as doubtful here.
+        shift: Errors in the image, in metres of the person, image axes, (B, 33, 2).
+        strength: Factor on all errors.
 
-    return rotation_matrices(vectors)
+    Returns:
+        World landmarks, (B, 33, 3), metres, and their size over the true one, (B,).
+    """
+    limb = torch.tensor(LIMBS, device=draws.device)
+    along = draws.device_tensor(list(_ALONG))[:, None]
+    exponent = draws.uniform(0.8, 1.0)
+    adult = _WORLD_HEIGHT * (_WORLD_HEIGHT_SPREAD * draws.normal()).exp()
+    size = (adult / height) ** exponent * (adult / 1.69) ** (1 - exponent)
+    size = size ** min(strength, 1.0)
+    turn = _turns(draws, strength)
+    doubt = noise.doubt.sqrt().clamp(0.85, 1.7)[..., None]
+    spread = 0.8 * _by_part(draws, 3) * doubt
+    common = draws.heavy(_NUM_LIMBS, 3)[:, limb] * along
+    error = spread * (_WORLD_COMMON * common + _WORLD_OWN * draws.normal(33, 3))
+    error[..., :2] += shift.clamp(-0.25, 0.25)
+    scaled = size[:, None, None] * (world @ turn.transpose(-1, -2))
+    disturbed = scaled + strength * error
+    return disturbed - disturbed[:, _HIPS].mean(1, keepdim=True), size
+
+
+def disturb_depth(
+    draws: Draws, world: Tensor, size: Tensor, width: Tensor, strength: float
+) -> Tensor:
+    """Return the z of the image landmarks over the crop's side, (B, 33).
+
+    Args:
+        draws: Random numbers.
+        world: From ``disturb_world``, (B, 33, 3), metres.
+        size: From ``disturb_world``, (B,).
+        width: Of the crop where the person is, (B,), metres.
+        strength: Factor on all errors.
+    """
+    gain = depth_gain() * (strength * _DEPTH_GAIN_SPREAD * draws.normal()).exp()
+    relative = gain[:, None] * world[..., 2] / (size * width)[:, None]
+    return relative + strength * _DEPTH_NOISE * draws.heavy(33)
+
+
+def depth_gain() -> float:
+    """Return how many times BlazePose's z is the scale of its x and y: it is not one."""
+    return _DEPTH_GAIN
+
+
+def _turns(draws: Draws, strength: float) -> Tensor:
+    """Draw rotations about any axis, (B, 3, 3), with a log-normal angle."""
+    spread = math.log(_WORLD_TURN_P90 / _WORLD_TURN) / 1.2816
+    angle = strength * math.radians(_WORLD_TURN) * (spread * draws.normal()).exp()
+    return rotation_matrices(angle.clamp(max=math.pi)[:, None] * draws.directions())

@@ -14,9 +14,10 @@ from metrichmsr_ros.data.people.crops import draw_rois, frame_places, to_crop, t
 from metrichmsr_ros.data.people.draws import Draws
 from metrichmsr_ros.data.people.lens import Lenses
 from metrichmsr_ros.data.people.noise import (
+    depth_gain,
+    disturb_depth,
+    disturb_world,
     draw_image_noise,
-    draw_turns,
-    ImageNoise,
     occlude,
     swap_sides,
 )
@@ -63,11 +64,6 @@ class PeopleSampler:
             self._banks = [(1.0, bank.to(device))]
         else:
             self._banks = _banks(self.config, body, device)
-        with torch.no_grad():
-            mean = self.rig(
-                torch.eye(3, device=device).expand(1, 24, 3, 3), torch.zeros(1, 10, device=device)
-            ).landmarks[0]
-        self._mean_body = mean - mean[[23, 24]].mean(0)
 
     @torch.no_grad()
     def sample(self, n: int, generator: torch.Generator) -> tuple[Evidence, Target]:
@@ -150,21 +146,22 @@ class PeopleSampler:
         rois = draw_rois(draws, config, pixels)
         places = to_crop(rois, pixels)
         frame_rays, _ = lenses.unproject(to_image(rois, frame_places(places)))
-        depth = _relative_depth(target, frame_rays)
-        world = _world(target, frame_rays)
+        world, width = _world(target, frame_rays), _crop_width(target, frame_rays)
         outside = ~target.valid2d | (places.abs() > 0.5).any(-1)
-        hidden = occlude(draws, places, depth)
+        hidden = occlude(draws, places, world[..., 2] / width[:, None])
         if strength > 0:
             noise = draw_image_noise(draws, hidden, outside, rois[:, 2])
-            places = swap_sides(draws, places + strength * noise.shift, noise.doubt)
-            places = places.clamp(-_MAX_OFF, _MAX_OFF)
-            doubt = noise.doubt
-            gain = draws.uniform(0.75, 1.05)[:, None]
-            depth = depth * gain + strength * 0.02 * doubt.clamp(max=4) * draws.heavy(33)
-            world = self._disturb_world(draws, world, target, noise)
+            shift = strength * noise.shift
+            metres = width[:, None, None] * (to_image(rois, shift) - rois[:, None, :2])
+            world, size = disturb_world(
+                draws, world, target.height, noise, metres / rois[:, 2, None, None], strength
+            )
+            depth = disturb_depth(draws, world, size, width, strength)
+            places = swap_sides(draws, places + shift, noise.doubt).clamp(-_MAX_OFF, _MAX_OFF)
             seen = (noise.visibility, noise.presence, noise.score)
         else:
-            ones = torch.ones_like(depth)
+            ones = torch.ones_like(world[..., 0])
+            depth = depth_gain() * world[..., 2] / width[:, None]
             seen = (ones, ones, ones[:, 0])
         rays, solved = lenses.unproject(to_image(rois, places))
         size = RAY_MAP_SIZE
@@ -179,25 +176,6 @@ class PeopleSampler:
             crop_rays=frame_rays[:, :4],
             ray_map=frame_rays[:, 4:].unflatten(1, (size, size)).movedim(3, 1).contiguous(),
         )
-
-    def _disturb_world(
-        self, draws: Draws, world: Tensor, target: Target, noise: ImageNoise
-    ) -> Tensor:
-        """Return BlazePose's world landmarks: of an adult, too small, turned, guessed in part."""
-        strength = self.config.noise
-        # It hardly knows a body's size: what it gives is an adult, shrunk a little.
-        adult = (1.66 / target.height) ** draws.uniform(0.75, 1.0)
-        size = adult * draws.uniform(0.81, 0.97)
-        turn = draw_turns(draws, 10.0 * strength, 27.0 * strength)
-        doubt = noise.doubt[..., None].clamp(max=5)
-        spread = draws.device_tensor([0.014, 0.014, 0.028])
-        limb = draws.heavy(33, 3) * spread * doubt
-        # Hidden landmarks drift towards the mean body: upright limbs along the trunk.
-        trunk = target.rotations[:, 0]
-        optical = (trunk @ self._mean_body.transpose(0, 1)).transpose(1, 2)
-        pull = (0.12 * (doubt - 1.5)).clamp(0.0, 0.5) * draws.uniform(0.0, 1.0, 33, 1)
-        body = (1 - pull) * world * size[:, None, None] + pull * optical * 0.9
-        return body @ turn.transpose(-1, -2) + strength * limb
 
 
 def draw_shapes(draws: Draws, children: float) -> Tensor:
@@ -259,9 +237,7 @@ def _world(target: Target, frame_rays: Tensor) -> Tensor:
     return centred @ _axis_rotation(frame_rays)
 
 
-def _relative_depth(target: Target, frame_rays: Tensor) -> Tensor:
-    """Return depths from the mid-hip along the crop's axis over the crop's width there."""
-    middle = target.landmarks[:, [23, 24]].mean(1)
-    edge = frame_rays[:, 1] - frame_rays[:, 0]
-    width = edge.norm(dim=-1) * middle[:, 2].clamp(min=_MIN_PELVIS)
-    return _world(target, frame_rays)[..., 2] / width[:, None]
+def _crop_width(target: Target, frame_rays: Tensor) -> Tensor:
+    """Return the metres across the crop at the person's depth, (B,)."""
+    middle = target.landmarks[:, [23, 24], 2].mean(1).clamp(min=_MIN_PELVIS)
+    return (frame_rays[:, 1] - frame_rays[:, 0]).norm(dim=-1) * middle
