@@ -7,26 +7,28 @@ same bits. A run of ``minutes`` fits its schedule to the clock instead.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields, replace
 import logging
 import math
-import os
 from pathlib import Path
 import time
 from typing import Any, TypeAlias
 
 import torch
 from torch import nn, Tensor
-from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, Dataset
 
+from metrichmsr_ros.body.body_model import BodyModel
+from metrichmsr_ros.data.people.sample import PeopleSampler
 from metrichmsr_ros.data.people.target import Target
 from metrichmsr_ros.losses import all_losses
 from metrichmsr_ros.models.canonical import crop_frame
 from metrichmsr_ros.models.evidence import Evidence
+from metrichmsr_ros.models.metric_hmr import MetricHMR
 from metrichmsr_ros.train_config import LossWeights, save_config, TrainConfig
 from metrichmsr_ros.train_log import CsvLog
+from metrichmsr_ros.train_state import make_average, make_optimizer, TrainState, use_bfloat16
 from metrichmsr_ros.validation import validate
 
 logger = logging.getLogger(__name__)
@@ -38,6 +40,7 @@ CHECKPOINT = 'checkpoint.pt'
 MODEL = 'model'
 _VALIDATION_SEED = 2**62  # beyond every batch of training, whatever its seed
 _STEPS_PER_SEED = 2**31
+_HELD_OUT_POSES = 4000
 
 
 class Batches(Dataset[Batch]):
@@ -59,57 +62,35 @@ class Batches(Dataset[Batch]):
         return self.sample(self.batch_size, generator)
 
 
-@dataclass
-class _Run:
-    """What changes while a run goes on, and what a checkpoint holds."""
-
-    model: nn.Module
-    ema: AveragedModel
-    optimizer: torch.optim.Optimizer
-    step: int = 0
-    seconds: float = 0.0
-
-    def save(self, path: Path) -> None:
-        """Write all of it; the file is replaced at once, so that a crash leaves the old one."""
-        cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-        state = {
-            'model': self.model.state_dict(),
-            'ema': self.ema.state_dict(),
-            'optimizer': self.optimizer.state_dict(),
-            'step': self.step,
-            'seconds': self.seconds,
-            'rng': torch.get_rng_state(),
-            'cuda_rng': cuda,
-        }
-        fresh = path.with_suffix('.new')
-        torch.save(state, fresh)
-        os.replace(fresh, path)
-
-    def load(self, path: Path, device: torch.device) -> None:
-        """Read all of it."""
-        state = torch.load(path, map_location=device, weights_only=True)
-        self.model.load_state_dict(state['model'])
-        self.ema.load_state_dict(state['ema'])
-        self.optimizer.load_state_dict(state['optimizer'])
-        self.step, self.seconds = state['step'], state['seconds']
-        torch.set_rng_state(state['rng'].cpu())
-        if state['cuda_rng'] and torch.cuda.is_available():
-            torch.cuda.set_rng_state_all([value.cpu() for value in state['cuda_rng']])
+def run(config: TrainConfig) -> dict[str, float]:
+    """Train the network of ``config.model`` on people of ``config.data``; see ``train``."""
+    torch.manual_seed(config.seed)
+    body = BodyModel.load()
+    unseen = replace(config.data, pose_seed=config.data.pose_seed + 1, poses=_HELD_OUT_POSES)
+    return train(
+        config,
+        model=MetricHMR(config.model, body),
+        sample=PeopleSampler(config.data, body=body).sample,
+        held_out=PeopleSampler(unseen, body=body).sample,
+        heights=body.heights,
+    )
 
 
 def train(
     config: TrainConfig,
     *,
-    model: nn.Module,
+    model: MetricHMR,
     sample: SampleBatch,
+    held_out: SampleBatch,
     heights: Callable[[Tensor], Tensor],
 ) -> dict[str, float]:
     """Train, and leave the averaged model in ``config.out / 'model'``.
 
     Args:
         config: The run.
-        model: Evidence → Prediction, with ``save_pretrained(folder)``.
+        model: The network, as it starts.
         sample: Makes n people from a generator, on the CPU.
+        held_out: The same for the validation set, from poses that ``sample`` does not know.
         heights: Standing height of shapes, (B, 10) → (B,) metres.
 
     Returns:
@@ -119,89 +100,123 @@ def train(
         ValueError: The folder holds a checkpoint and the run does not resume, or the reverse.
         FloatingPointError: The loss is not a number.
     """
-    checkpoint = config.out / CHECKPOINT
-    _check_folder(checkpoint, resume=config.resume)
+    _check_folder(config.out / CHECKPOINT, resume=config.resume)
     if config.threads:
         torch.set_num_threads(config.threads)
-    device = _device(config.device)
-    model = model.to(device)
-    run = _Run(model, _averaged(model, config.ema_decay), _optimizer(model, config))
-    if config.resume:
-        run.load(checkpoint, device)
-    config.out.mkdir(parents=True, exist_ok=True)
-    save_config(config.out / 'config.json', config)
-    held_out = Batches(sample, batch_size=config.batch_size, first_seed=_VALIDATION_SEED)
-    validation = [held_out[i] for i in range(config.validation_batches)]
-    log = CsvLog(config.out / 'log.csv', after_step=run.step)
-    scores = CsvLog(config.out / 'validation.csv', after_step=run.step)
+    unseen = Batches(held_out, batch_size=config.batch_size, first_seed=_VALIDATION_SEED)
+    validation = [unseen[i] for i in range(config.validation_batches)]
+    trainer = _Trainer(config, model, validation=validation, heights=heights)
+    return trainer.fit(_loader(sample, config, first_step=trainer.state.step))
 
-    def score() -> dict[str, float]:
-        figures = validate(run.ema, validation, heights=heights, device=device)
-        scores.write({'step': run.step, 'seconds': run.seconds, **figures})
-        logger.info('%s', '  '.join(f'{name} {value:.4g}' for name, value in figures.items()))
+
+class _Trainer:
+    """The loop and what it writes."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        model: MetricHMR,
+        *,
+        validation: Sequence[Batch],
+        heights: Callable[[Tensor], Tensor],
+    ) -> None:
+        self.config = config
+        self.validation = validation
+        self.heights = heights
+        self.device = _device(config.device)
+        model = model.to(self.device)
+        average = make_average(model, config.ema_decay)
+        self.state = state = TrainState(model, average, make_optimizer(model, config))
+        if config.resume:
+            state.load(config.out / CHECKPOINT, self.device)
+        if self.device.type == 'cuda':
+            # Tokens only: geometry in bfloat16 would be wrong by centimetres.
+            for module in (model.image_encoder, model.ray_encoder, model.human_moe):
+                use_bfloat16(module, self.device)
+        config.out.mkdir(parents=True, exist_ok=True)
+        save_config(config.out / 'config.json', config)
+        self.log = CsvLog(config.out / 'log.csv', after_step=state.step)
+        self.scores = CsvLog(config.out / 'validation.csv', after_step=state.step)
+
+    def fit(self, batches: Iterable[Batch]) -> dict[str, float]:
+        """Go on until the steps or the minutes are over; return the last figures."""
+        config, state = self.config, self.state
+        started = time.monotonic() - state.seconds
+        saved = self.logged = state.seconds
+        for batch in batches:
+            state.seconds = time.monotonic() - started
+            progress = self._progress()
+            if progress >= 1:
+                break
+            row = self._step(batch, learning_rate(progress, config))
+            state.step += 1
+            if state.step % config.log_every == 0:
+                state.seconds = time.monotonic() - started
+                self._report(row)
+            if state.step % config.validate_every == 0:
+                self._score()
+            if state.seconds - saved > 60 * config.checkpoint_minutes:
+                state.save(config.out / CHECKPOINT)
+                saved = state.seconds
+        figures = self._score()
+        state.save(config.out / CHECKPOINT)
+        state.ema.module.save_pretrained(config.out / MODEL)
         return figures
 
-    started, saved, logged = time.monotonic() - run.seconds, time.monotonic(), run.step
-    logged_at = time.monotonic()
-    for batch in _loader(sample, config, first_step=run.step):
-        run.seconds = time.monotonic() - started
-        progress = _progress(config, run)
-        if progress >= 1:
-            break
-        row = _step(run, batch, config, progress=progress, heights=heights, device=device)
-        run.step += 1
-        if run.step % config.log_every == 0:
-            terms = {name: float(value) for name, value in row.items()}
-            if not math.isfinite(terms['loss']):
-                raise FloatingPointError(f'the loss is {terms["loss"]} at step {run.step}')
-            now = time.monotonic()
-            speed = (run.step - logged) * config.batch_size / (now - logged_at)
-            logged, logged_at = run.step, now
-            log.write({'step': run.step, 'seconds': run.seconds, 'samples_per_s': speed, **terms})
-            _report(run, terms['loss'], progress=progress, speed=speed)
-        if run.step % config.validate_every == 0:
-            score()
-        if time.monotonic() - saved > 60 * config.checkpoint_minutes:
-            run.save(checkpoint)
-            saved = time.monotonic()
-    figures = score()
-    run.save(checkpoint)
-    run.ema.module.save_pretrained(config.out / MODEL)
-    return figures
+    def _progress(self) -> float:
+        config, state = self.config, self.state
+        return state.step / config.steps if config.steps else state.seconds / 60 / config.minutes
 
+    def _step(self, batch: Batch, rate: float) -> dict[str, Tensor | float]:
+        """Take one step, and return the loss, its terms, the gradient's norm and the rate."""
+        state = self.state
+        evidence, target = (half.to(self.device) for half in batch)
+        for group in state.optimizer.param_groups:
+            group['lr'] = rate
+        state.model.train()
+        prediction = state.model(evidence)
+        terms = all_losses(
+            prediction,
+            target,
+            crop_angle=crop_frame(evidence.crop_rays).angle,
+            height=self.heights(prediction.shape),
+        )
+        loss = weighted_sum(terms, self.config.loss)
+        state.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(state.model.parameters(), self.config.clip_norm)
+        if torch.isfinite(norm):  # one person whose geometry is degenerate must not end a run
+            state.optimizer.step()
+            state.ema.update_parameters(state.model)
+        detached = {name: value.detach() for name, value in terms.items()}
+        return {'loss': loss.detach(), **detached, 'grad_norm': norm, 'rate': rate}
 
-def _step(
-    run: _Run,
-    batch: Batch,
-    config: TrainConfig,
-    *,
-    progress: float,
-    heights: Callable[[Tensor], Tensor],
-    device: torch.device,
-) -> dict[str, Tensor | float]:
-    """Take one step, and return the loss, its terms, the gradient's norm and the rate."""
-    evidence, target = (half.to(device) for half in batch)
-    rate = learning_rate(progress, config)
-    for group in run.optimizer.param_groups:
-        group['lr'] = rate
-    run.model.train()
-    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == 'cuda'):
-        prediction = run.model(evidence)
-    terms = all_losses(
-        prediction,
-        target,
-        crop_angle=crop_frame(evidence.crop_rays).angle,
-        height=heights(prediction.shape),
-    )
-    loss = weighted_sum(terms, config.loss)
-    run.optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    norm = nn.utils.clip_grad_norm_(run.model.parameters(), config.clip_norm)
-    if torch.isfinite(norm):  # one person whose geometry is degenerate must not end a run
-        run.optimizer.step()
-        run.ema.update_parameters(run.model)
-    detached = {name: value.detach() for name, value in terms.items()}
-    return {'loss': loss.detach(), **detached, 'grad_norm': norm, 'rate': rate}
+    def _report(self, row: dict[str, Tensor | float]) -> None:
+        """Log the last step's terms, the speed and the time that is left."""
+        config, state = self.config, self.state
+        terms = {name: float(value) for name, value in row.items()}
+        if not math.isfinite(terms['loss']):
+            raise FloatingPointError(f'the loss is {terms["loss"]} at step {state.step}')
+        elapsed = max(state.seconds - self.logged, 1e-9)
+        self.logged = state.seconds
+        speed = config.log_every * config.batch_size / elapsed
+        when = {'step': state.step, 'seconds': state.seconds}
+        self.log.write({**when, 'samples_per_s': speed, **terms})
+        progress = self._progress()
+        left = state.seconds * max(1 - progress, 0.0) / progress
+        minutes, seconds = divmod(int(left), 60)
+        logger.info(
+            'step %d  %.0f %%  loss %.4f  %.0f samples/s  %d:%02d left',
+            state.step, 100 * progress, terms['loss'], speed, minutes, seconds,
+        )  # fmt: skip
+
+    def _score(self) -> dict[str, float]:
+        """Validate the averaged weights."""
+        state = self.state
+        figures = validate(state.ema, self.validation, heights=self.heights, device=self.device)
+        self.scores.write({'step': state.step, 'seconds': state.seconds, **figures})
+        logger.info('%s', '  '.join(f'{name} {value:.4g}' for name, value in figures.items()))
+        return figures
 
 
 def weighted_sum(terms: dict[str, Tensor], weights: LossWeights) -> Tensor:
@@ -219,47 +234,15 @@ def learning_rate(progress: float, config: TrainConfig) -> float:
     return config.learning_rate * (config.final_rate + (1 - config.final_rate) * cosine)
 
 
-def _progress(config: TrainConfig, run: _Run) -> float:
-    return run.step / config.steps if config.steps else run.seconds / (60 * config.minutes)
-
-
-def _report(run: _Run, loss: float, *, progress: float, speed: float) -> None:
-    left = run.seconds * (1 - progress) / max(progress, 1e-6)
-    minutes, seconds = divmod(int(left), 60)
-    logger.info(
-        'step %d  %.0f %%  loss %.4f  %.0f samples/s  %d:%02d left',
-        run.step, 100 * progress, loss, speed, minutes, seconds,
-    )  # fmt: skip
-
-
-def _loader(sample: SampleBatch, config: TrainConfig, *, first_step: int) -> Iterator[Batch]:
+def _loader(sample: SampleBatch, config: TrainConfig, *, first_step: int) -> DataLoader[Batch]:
     batches = Batches(
         sample, batch_size=config.batch_size, first_seed=config.seed * _STEPS_PER_SEED
     )
     steps = range(first_step, _STEPS_PER_SEED)
     options: dict[str, Any] = {'prefetch_factor': 4} if config.workers else {}
-    return iter(
-        DataLoader(batches, batch_size=None, sampler=steps, num_workers=config.workers, **options)
+    return DataLoader(
+        batches, batch_size=None, sampler=steps, num_workers=config.workers, **options
     )
-
-
-def _optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    parameters = [value for value in model.parameters() if value.requires_grad]
-    groups = [
-        {'params': [p for p in parameters if p.ndim > 1], 'weight_decay': config.weight_decay},
-        {'params': [p for p in parameters if p.ndim < 2], 'weight_decay': 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
-
-
-def _averaged(model: nn.Module, decay: float) -> AveragedModel:
-    @torch.no_grad()
-    def update(averaged: Any, current: Any, count: Tensor | int) -> None:
-        # A young average follows faster: else it would still hold the random start.
-        warm = min(decay, (1 + int(count)) / (10 + int(count)))
-        torch._foreach_lerp_(list(averaged), list(current), 1 - warm)
-
-    return AveragedModel(model, multi_avg_fn=update)
 
 
 def _device(name: str) -> torch.device:

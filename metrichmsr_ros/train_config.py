@@ -7,7 +7,10 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 import json
 import math
 from pathlib import Path
-from typing import Any, get_type_hints, TypeVar
+from typing import Any, get_args, get_origin, get_type_hints, TypeVar
+
+from metrichmsr_ros.data.people.config import SampleConfig
+from metrichmsr_ros.models.metric_hmr import MetricHMRConfig
 
 _Config = TypeVar('_Config')
 
@@ -69,6 +72,8 @@ class TrainConfig:
         validate_every: Steps between two validations; there is always one at the end.
         validation_batches: Batches of the validation set.
         resume: Go on from ``out``'s checkpoint.
+        model: Sizes of the network.
+        data: The people it learns from.
         loss: Weights of the terms.
     """
 
@@ -76,7 +81,7 @@ class TrainConfig:
     seed: int = 0
     steps: int = 0
     minutes: float = 20.0
-    batch_size: int = 256
+    batch_size: int = 128
     learning_rate: float = 1e-3
     final_rate: float = 0.01
     warmup: float = 0.03
@@ -89,8 +94,10 @@ class TrainConfig:
     checkpoint_minutes: float = 5.0
     log_every: int = 50
     validate_every: int = 1000
-    validation_batches: int = 8
+    validation_batches: int = 16
     resume: bool = False
+    model: MetricHMRConfig = field(default_factory=MetricHMRConfig)
+    data: SampleConfig = field(default_factory=SampleConfig)
     loss: LossWeights = field(default_factory=LossWeights)
 
     def __post_init__(self) -> None:
@@ -158,15 +165,22 @@ def _replaced(config: Any, values: Mapping[str, str], *, prefix: str) -> Any:
     return replace(config, **changes)
 
 
-def _parsed(text: str, kind: type, *, key: str) -> Any:
-    """Return the text as ``kind``; a bool is only true or false, an int never a float."""
+def _parsed(text: str, kind: Any, *, key: str) -> Any:
+    """Return the text as ``kind``: true or false for a bool, values with commas for a tuple."""
+    if get_origin(kind) is tuple:
+        kinds, parts = get_args(kind), text.split(',') if text else []
+        if kinds[-1] is Ellipsis:
+            kinds = kinds[:1] * len(parts)
+        if len(kinds) != len(parts):
+            raise ValueError(f'{key} must be {len(kinds)} values with commas, got {text!r}')
+        return tuple(_parsed(part, one, key=key) for part, one in zip(parts, kinds, strict=True))
     try:
         if kind is bool:
             return {'true': True, 'false': False}[text.lower()]
         value = kind(text)
         if kind is float and not math.isfinite(value):
             raise ValueError
-    except (ValueError, KeyError, TypeError):
-        expected = 'true or false' if kind is bool else getattr(kind, '__name__', str(kind))
+    except (ValueError, KeyError):
+        expected = 'true or false' if kind is bool else kind.__name__
         raise ValueError(f'{key} must be {expected}, got {text!r}') from None
     return value

@@ -71,6 +71,11 @@ def sample(body: BodyModel) -> Callable[[int, torch.Generator], tuple[Evidence, 
     return sample_people
 
 
+@pytest.fixture(scope='module')
+def people(body, sample) -> dict[str, Callable]:
+    return {'sample': sample, 'held_out': sample, 'heights': body.heights}
+
+
 def tiny_run(out: Path, **changes: object) -> TrainConfig:
     defaults = {
         'out': out, 'steps': 6, 'minutes': 0.0, 'batch_size': 4, 'workers': 0, 'log_every': 1,
@@ -85,10 +90,10 @@ def network(body: BodyModel, *, seed: int = 0) -> MetricHMR:
     return MetricHMR(TINY, body)
 
 
-def test_run_leaves_model_config_log_and_figures(tmp_path, body, sample):
+def test_run_leaves_model_config_log_and_figures(tmp_path, body, sample, people):
     config = tiny_run(tmp_path / 'run', seed=3)
 
-    figures = train(config, model=network(body), sample=sample, heights=body.heights)
+    figures = train(config, model=network(body), **people)
 
     loaded = MetricHMR.from_pretrained(tmp_path / 'run' / 'model')
     assert torch.isfinite(loaded(sample(2, torch.Generator())[0]).joints).all()
@@ -101,7 +106,7 @@ def test_run_leaves_model_config_log_and_figures(tmp_path, body, sample):
     )
 
 
-def test_stopped_and_resumed_run_ends_with_the_same_bits(tmp_path, body, sample):
+def test_stopped_and_resumed_run_ends_with_the_same_bits(tmp_path, body, sample, people):
     class Stop(Exception):  # noqa: N818
         pass
 
@@ -111,11 +116,23 @@ def test_stopped_and_resumed_run_ends_with_the_same_bits(tmp_path, body, sample)
         return sample(n, generator)
 
     straight, broken = tmp_path / 'straight', tmp_path / 'broken'
-    train(tiny_run(straight), model=network(body), sample=sample, heights=body.heights)
+    train(
+        tiny_run(straight),
+        model=network(body),
+        sample=sample,
+        held_out=sample,
+        heights=body.heights,
+    )
     with pytest.raises(Stop):
-        train(tiny_run(broken), model=network(body), sample=stopping, heights=body.heights)
+        train(
+            tiny_run(broken),
+            model=network(body),
+            sample=stopping,
+            held_out=sample,
+            heights=body.heights,
+        )
     resumed = tiny_run(broken, resume=True)
-    train(resumed, model=network(body, seed=9), sample=sample, heights=body.heights)
+    train(resumed, model=network(body, seed=9), **people)
 
     wanted = MetricHMR.from_pretrained(straight / 'model').state_dict()
     for name, value in MetricHMR.from_pretrained(broken / 'model').state_dict().items():
@@ -128,11 +145,11 @@ def test_stopped_and_resumed_run_ends_with_the_same_bits(tmp_path, body, sample)
     assert rows[0] == rows[1]
 
 
-def test_workers_do_not_change_what_is_learnt(tmp_path, body, sample):
+def test_workers_do_not_change_what_is_learnt(tmp_path, body, people):
     runs = {}
     for workers in (0, 2):
         config = tiny_run(tmp_path / str(workers), workers=workers, steps=3)
-        runs[workers] = train(config, model=network(body), sample=sample, heights=body.heights)
+        runs[workers] = train(config, model=network(body), **people)
 
     assert runs[0] == runs[2]
 
@@ -144,10 +161,10 @@ def test_batches_differ_by_number_and_not_by_call(sample):
     assert not torch.equal(batches[1][1].joints, batches[2][1].joints)
 
 
-def test_minutes_end_a_run_and_its_rate_falls(tmp_path, body, sample):
+def test_minutes_end_a_run_and_its_rate_falls(tmp_path, body, people):
     config = tiny_run(tmp_path, steps=0, minutes=0.02)
 
-    train(config, model=network(body), sample=sample, heights=body.heights)
+    train(config, model=network(body), **people)
 
     rows = read_log(tmp_path / 'log.csv')
     assert rows[-1]['seconds'] <= 1.3
@@ -166,7 +183,11 @@ def test_one_batch_is_learnt_by_heart(tmp_path, body, sample):
     )
 
     figures = train(
-        config, model=network(body), sample=lambda n, generator: batch, heights=body.heights
+        config,
+        model=network(body),
+        sample=lambda n, generator: batch,
+        held_out=lambda n, generator: batch,
+        heights=body.heights,
     )
 
     rows = read_log(tmp_path / 'log.csv')
@@ -175,21 +196,20 @@ def test_one_batch_is_learnt_by_heart(tmp_path, body, sample):
     assert figures['root_percent'] < 5
 
 
-def test_no_run_overwrites_another_nor_resumes_nothing(tmp_path, body, sample):
-    arguments = {'model': network(body), 'sample': sample, 'heights': body.heights}
+def test_no_run_overwrites_another_nor_resumes_nothing(tmp_path, body, people):
     with pytest.raises(ValueError, match=r'nothing to resume.*checkpoint\.pt'):
-        train(tiny_run(tmp_path, resume=True), **arguments)
+        train(tiny_run(tmp_path, resume=True), model=network(body), **people)
     (tmp_path / 'checkpoint.pt').touch()
     with pytest.raises(ValueError, match='exists: give --resume=true'):
-        train(tiny_run(tmp_path), **arguments)
+        train(tiny_run(tmp_path), model=network(body), **people)
 
 
-def test_a_loss_that_is_no_number_ends_the_run(tmp_path, body, sample):
+def test_a_loss_that_is_no_number_ends_the_run(tmp_path, body, people):
     model = network(body)
     nn.init.constant_(model.shape_head.layers[-1].bias, float('nan'))
 
     with pytest.raises(FloatingPointError, match='loss is nan at step 1'):
-        train(tiny_run(tmp_path), model=model, sample=sample, heights=body.heights)
+        train(tiny_run(tmp_path), model=model, **people)
 
 
 def test_rate_rises_then_falls_to_its_end():
@@ -204,11 +224,22 @@ def test_rate_rises_then_falls_to_its_end():
 def test_overrides_reach_nested_fields_with_their_types():
     config = override(
         TrainConfig(),
-        {'steps': '7', 'minutes': '0', 'loss.height': '2.5', 'resume': 'true', 'out': 'a/b'},
+        {
+            'steps': '7',
+            'minutes': '0',
+            'loss.height': '2.5',
+            'resume': 'true',
+            'out': 'a/b',
+            'data.fov': '40,60',
+            'data.motions': 'x',
+            'model.dim': '32',
+        },
     )
 
     assert (config.steps, config.loss.height, config.resume) == (7, 2.5, True)
     assert config.out == Path('a/b')
+    assert (config.data.fov, config.data.motions) == ((40.0, 60.0), ('x',))
+    assert config.model.dim == 32
     assert flat(config)['loss.height'] == 2.5
 
 
@@ -224,6 +255,8 @@ def test_overrides_reach_nested_fields_with_their_types():
         ('learning_rate', 'nan', "learning_rate must be float, got 'nan'"),
         ('resume', 'yes', "resume must be true or false, got 'yes'"),
         ('batch_size', '0', 'batch_size must be at least 1, got 0'),
+        ('data.fov', '40', "data.fov must be 2 values with commas, got '40'"),
+        ('model.heads', '0', 'heads is 0'),
         ('warmup', '1', r'warmup must be in \[0, 1\), got 1.0'),
         ('device', 'tpu', "device must be .* got 'tpu'"),
         ('steps', '5', 'one of steps and minutes'),
