@@ -97,7 +97,7 @@ class Graph:
         self.listen(PersonArray, 'metrichmsr/people')
         self.listen(TFMessage, '/tf')
 
-    def spin_until(self, condition: Callable[[], Any], timeout: float = 10.0) -> None:
+    def spin_until(self, condition: Callable[[], Any], timeout: float = 30.0) -> None:
         end = time.monotonic() + timeout
         while not condition():
             assert time.monotonic() < end, f'waited {timeout} s in vain; {self.status()}'

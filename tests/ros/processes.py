@@ -42,9 +42,9 @@ def listener() -> None:
     rclpy.init()
     node = Node('listener')
     client = node.create_client(GetState, '/metrichmsr/get_state')
-    assert client.wait_for_service(15)
+    assert client.wait_for_service(60)
     future = client.call_async(GetState.Request())
-    rclpy.spin_until_future_complete(node, future, timeout_sec=15)
+    rclpy.spin_until_future_complete(node, future, timeout_sec=30)
     sys.stdout.write(f'state {future.result().current_state.label}\n')
     received: list[PersonArray] = []
     node.create_subscription(PersonArray, '/metrichmsr/people', received.append, 1)

@@ -92,7 +92,7 @@ def test_any_process_may_be_killed_and_restarted(
 
 def test_a_stock_process_reads_and_calls_services(processes: list[subprocess.Popen[str]]) -> None:
     processes += [spawn(NODE), spawn(CAMERA), spawn(LISTENER)]
-    out, err = processes[-1].communicate(timeout=40)
+    out, err = processes[-1].communicate(timeout=110)
     assert processes[-1].returncode == 0, err
     lines = out.splitlines()
     assert lines[0] in ('state active', 'state unconfigured')  # it may have been quick
