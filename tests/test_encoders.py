@@ -86,3 +86,23 @@ def test_an_absent_landmark_is_a_learned_token_whatever_it_holds(evidence: Evide
     torch.testing.assert_close(tokens[:, 2 + 7], learned.expand(4, -1))
     present = encoder(evidence, canonical(evidence))
     assert (present[:, 2 + 7] - tokens[:, 2 + 7]).abs().max() > 0.01
+
+
+def test_torso_axes_are_the_body_s(evidence: Evidence):
+    world = torch.zeros(3, 33, 3)
+    # A shoulder's width and a torso's height, in body axes: x to the left, y up.
+    width, height = torch.tensor([0.2, 0, 0]), torch.tensor([0, 0.5, 0])
+    world[:, 11], world[:, 12] = height + width, height - width
+    world[:, 23], world[:, 24] = width / 2, -width / 2
+    R = roma.random_rotmat(3)
+    crop = canonical(evidence[:3])
+    turned_world = (crop.frame.roll.mT @ R) @ world.mT
+    found = canonical(replace(evidence[:3], world=turned_world.mT)).torso
+    assert (roma.rotmat_geodesic_distance(found, R) < 0.1).all()
+
+
+def test_an_unknown_torso_is_upright_and_faces_the_camera(evidence: Evidence):
+    crop = canonical(replace(evidence, presence=torch.zeros(4, 33)))
+    expected = torch.diag(torch.tensor([1.0, -1, -1])).expand(4, 3, 3)
+    torch.testing.assert_close(crop.torso, expected)
+    assert (crop.world == 0).all()

@@ -94,15 +94,14 @@ def test_gradients_of_the_place(scene):
     )
 
 
-def test_heads_start_at_a_mean_person_who_faces_the_camera():
+def test_heads_start_at_the_rest_pose_turned_like_the_torso():
     torch.manual_seed(0)
-    features = torch.randn(3, FEATURES)
-    rotations = PoseHead(FEATURES, 32)(features)
-    torch.testing.assert_close(rotations.mT @ rotations, torch.eye(3).expand_as(rotations))
-    up, forward = rotations[:, 0, :, 1], rotations[:, 0, :, 2]
-    assert (up[:, 1] < -0.95).all()
-    assert (forward[:, 2] < -0.95).all()
+    features, torso = torch.randn(3, FEATURES), aa_to_matrix(torch.randn(3, 3))
+    rotations = PoseHead(FEATURES, 32)(features, torso)
+    identity = torch.eye(3)
     torch.testing.assert_close(
-        rotations[:, 1:], torch.eye(3).expand(3, 23, 3, 3), atol=0.2, rtol=0
+        rotations.mT @ rotations, identity.expand_as(rotations), atol=1e-5, rtol=0
     )
+    torch.testing.assert_close(rotations[:, 0], torso, atol=0.3, rtol=0)
+    torch.testing.assert_close(rotations[:, 1:], identity.expand(3, 23, 3, 3), atol=0.3, rtol=0)
     assert ShapeHead(FEATURES, 32)(features).abs().max() < 0.2

@@ -47,7 +47,7 @@ def test_predicts_bodies_before_the_camera(body: BodyModel, evidence: Evidence):
     torch.manual_seed(0)
     _, pelvis = made_evidence(body, 4)
     found = MetricHMR(SMALL, body)(evidence)
-    torch.testing.assert_close(found.pelvis, pelvis, atol=0.6, rtol=0)  # untrained: rays alone
+    torch.testing.assert_close(found.pelvis, pelvis, atol=0.1, rtol=0.2)  # untrained
     torch.testing.assert_close(found.joints[:, 0], found.pelvis)
     identity = torch.eye(3)
     torch.testing.assert_close(

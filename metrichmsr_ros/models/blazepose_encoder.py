@@ -9,8 +9,9 @@ from metrichmsr_ros.models.canonical import Canonical
 from metrichmsr_ros.models.evidence import Evidence
 from metrichmsr_ros.structures import NUM_LANDMARKS
 
-# Ray (2), relative depth, world (3), visibility, presence, the person's score, known at all.
-_NUM_FEATURES = 10
+# Ray (2), world in crop axes (3) and in the torso's (3), relative depth, visibility, presence, the
+# person's score, known at all.
+_NUM_FEATURES = 13
 _WORLD_SCALE = 2.0  # brings metres about the mid-hip to the spread of the other numbers
 
 
@@ -74,7 +75,8 @@ def _features(evidence: Evidence, canonical: Canonical) -> Tensor:
         evidence.score[:, None].expand_as(evidence.presence),
         torch.ones_like(evidence.presence),
     ]
-    features = torch.cat(
-        [canonical.plane, _WORLD_SCALE * canonical.world, torch.stack(columns, -1)], dim=-1
-    )
+    world = _WORLD_SCALE * canonical.world
+    # Where the person faces is known once; limbs about the torso look alike from all sides.
+    points = [canonical.plane, world, world @ canonical.torso]
+    features = torch.cat([*points, torch.stack(columns, -1)], dim=-1)
     return torch.where(canonical.seen.unsqueeze(-1), features, torch.zeros_like(features))

@@ -17,6 +17,8 @@ from metrichmsr_ros.models.evidence import Evidence
 
 _MIN_FORWARD = 0.1  # a ray further from the crop's axis (84°) is of no use in a tangent plane
 _MAX_OFFSET = 3.0  # crop sides from the crop's middle
+_LEFT_SHOULDER, _RIGHT_SHOULDER, _LEFT_HIP, _RIGHT_HIP = 11, 12, 23, 24
+_FACING = 0.02  # metres by which an unknown torso is taken to be upright and to face the camera
 
 
 class CropFrame(NamedTuple):
@@ -41,7 +43,8 @@ class Canonical(NamedTuple):
         plane: x / z and y / z of the landmarks' rays over the crop's angle, (B, 33, 2): crop
             sides from its middle.
         seen: Whether a landmark's ray is known and before the crop, (B, 33).
-        world: World landmarks, (B, 33, 3), metres.
+        world: World landmarks, (B, 33, 3), metres; 0 where unknown.
+        torso: Turns body axes into crop axes as the world landmarks have it, (B, 3, 3).
         ray_map: x / z and y / z of the crop's cells over its angle, (B, 2, h, w).
     """
 
@@ -49,6 +52,7 @@ class Canonical(NamedTuple):
     plane: Tensor
     seen: Tensor
     world: Tensor
+    torso: Tensor
     ray_map: Tensor
 
 
@@ -86,13 +90,29 @@ def canonical(evidence: Evidence) -> Canonical:
     cells = evidence.ray_map.flatten(2).mT @ frame.axes
     ray_map, _ = _tangent(cells, frame.angle)
     height = evidence.ray_map.shape[2]
+    known = evidence.presence > 0
+    world = torch.where(known.unsqueeze(-1), evidence.world, torch.zeros_like(evidence.world))
+    world = world @ frame.roll.mT
     return Canonical(
         frame=frame,
         plane=plane,
-        seen=before & (evidence.presence > 0),
-        world=evidence.world @ frame.roll.mT,
+        seen=before & known,
+        world=world,
+        torso=_torso(world),
         ray_map=ray_map.mT.unflatten(-1, (height, -1)),
     )
+
+
+def _torso(world: Tensor) -> Tensor:
+    """Return body axes, as columns, from hips and shoulders: x to the left, y up, z forward."""
+    shoulders = world[:, _LEFT_SHOULDER] + world[:, _RIGHT_SHOULDER]
+    up = shoulders - world[:, _LEFT_HIP] - world[:, _RIGHT_HIP]
+    left = world[:, _LEFT_SHOULDER] - world[:, _RIGHT_SHOULDER]
+    left = left + world[:, _LEFT_HIP] - world[:, _RIGHT_HIP]
+    y = functional.normalize(up - _FACING * up.new_tensor([0.0, 1.0, 0.0]), dim=-1)
+    left = left + _FACING * up.new_tensor([1.0, 0.0, 0.0])
+    x = functional.normalize(left - (left * y).sum(-1, keepdim=True) * y, dim=-1)
+    return torch.stack([x, y, torch.linalg.cross(x, y)], dim=-1)
 
 
 def _tangent(rays: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,7 @@
 """The three heads: pose, shape and position.
 
-All read a person's features, and predict in the crop's axes. They start at the rest pose facing
-the camera, the mean shape and a person who fills the crop.
+All read a person's features, and predict in the crop's axes. They start at the rest pose turned as
+the torso's landmarks are, the mean shape and a person who fills the crop.
 """
 
 from __future__ import annotations
@@ -49,18 +49,26 @@ def perceptron(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
 class PoseHead(nn.Module):
     """24 rotations through their first two columns."""
 
-    mean: Tensor
+    rest: Tensor
 
     def __init__(self, features: int, hidden: int) -> None:
         super().__init__()
         self.layers = perceptron(features, hidden, 6 * NUM_JOINTS)
-        mean = torch.tensor([1.0, 0, 0, 0, 1, 0]).repeat(NUM_JOINTS, 1)
-        mean[0, 4] = -1  # half a turn about x: upright and facing the camera
-        self.register_buffer('mean', mean, persistent=False)
+        rest = torch.tensor([1.0, 0, 0, 0, 1, 0])
+        self.register_buffer('rest', rest, persistent=False)
 
-    def forward(self, person: Tensor) -> Tensor:
-        """Return rotations (B, 24, 3, 3) from features (B, F); the root's in crop axes."""
-        return rot6d_to_matrix(self.mean + self.layers(person).unflatten(-1, (NUM_JOINTS, 6)))
+    def forward(self, person: Tensor, torso: Tensor) -> Tensor:
+        """Estimate the pose.
+
+        Args:
+            person: Features, (B, F).
+            torso: As in ``Canonical``, (B, 3, 3); the root is predicted relative to it.
+
+        Returns:
+            Of each joint in its parent's axes, (B, 24, 3, 3); the root's in crop axes.
+        """
+        own = rot6d_to_matrix(self.rest + self.layers(person).unflatten(-1, (NUM_JOINTS, 6)))
+        return torch.cat([torso.unsqueeze(1) @ own[:, :1], own[:, 1:]], dim=1)
 
 
 class ShapeHead(nn.Module):

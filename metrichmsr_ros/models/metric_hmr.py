@@ -141,7 +141,7 @@ class MetricHMR(nn.Module):
         own, landmark_tokens = image.tensor_split([self.config.person_tokens], dim=1)
         means = [landmark_tokens.mean(1), rays.mean(1)]
         person = torch.cat([own.flatten(1), *means], dim=-1)
-        rotations, shape = self.pose_head(person), self.shape_head(person)
+        rotations, shape = self.pose_head(person, crop.torso), self.shape_head(person)
         joints, landmarks = self.points(rotations, shape)
         position = self.position_head(
             person,
