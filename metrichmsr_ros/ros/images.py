@@ -36,6 +36,7 @@ _DEPTH = ('16UC1', '32FC1')
 _MILLIMETRES = ('16UC1', 'mono16')  # the latter from zed_wrapper in its OpenNI mode
 _CV_BRIDGE_NAMES = {'uyvy': 'yuv422', 'yuyv': 'yuv422_yuy2'}  # it knows the older names only
 _MILLIMETRE = np.float32(0.001)
+_MAX_DEPTH = np.float32(1e4)  # m; the largest float is some drivers' word for nothing
 _MAX_PIXELS = 2**26  # twice 8K
 
 
@@ -143,8 +144,8 @@ def _encoded_size(data: bytes) -> tuple[int, int]:
 def decode_depth(message: Any) -> np.ndarray:
     """Return a depth ``sensor_msgs/Image`` as (H, W) float32 metres, NaN where unknown.
 
-    16UC1 and mono16 are millimetres with 0 unknown (REP-118); 32FC1 is metres, where NaN,
-    infinities, zero and negative values are unknown to us.
+    16UC1 and mono16 are millimetres with 0 unknown (REP-118); 32FC1 is metres, where NaN, zero,
+    negative values and ten kilometres or more are unknown to us.
 
     Raises:
         ImageError: As :func:`view`, and for encodings other than these.
@@ -156,7 +157,7 @@ def decode_depth(message: Any) -> np.ndarray:
     depth_z = view(message).astype(np.float32)
     if message.encoding in _MILLIMETRES:
         depth_z *= _MILLIMETRE
-    depth_z[~((depth_z > 0) & np.isfinite(depth_z))] = np.nan
+    depth_z[~((depth_z > 0) & (depth_z < _MAX_DEPTH))] = np.nan
     return depth_z
 
 

@@ -62,9 +62,9 @@ def test_depth_units_byte_orders_and_unknown(order: str) -> None:
     for encoding in ('16UC1', 'mono16'):
         depth_z = decode_depth(make_image(millimetres, encoding, padding=1))
         np.testing.assert_allclose(depth_z, [[1.5, np.nan, 65.535]], rtol=1e-6)
-    metres = np.array([[1.5, 0, np.nan, np.inf, -np.inf, -1]], f'{order}f4')
+    metres = np.array([[1.5, 0, np.nan, np.inf, -np.inf, -1, 3.4e38]], f'{order}f4')
     depth_z = decode_depth(make_image(metres, '32FC1', padding=2))
-    np.testing.assert_array_equal(depth_z, [[1.5] + [np.nan] * 5])
+    np.testing.assert_array_equal(depth_z, [[1.5] + [np.nan] * 6])
     assert depth_z.dtype == np.float32
     assert depth_z.dtype.isnative
 
