@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 
 from metrichmsr_ros.perception import tiles
-from metrichmsr_ros.perception.tiles import all_tiles, sweep_order, Tile, tile_grid, TileSweep
+from metrichmsr_ros.perception.tiles import (
+    all_tiles,
+    sweep_order,
+    Tile,
+    tile_grid,
+    TileSweep,
+    whole_image,
+)
 
 SIZES = [(640, 480), (480, 640), (1920, 1080), (1080, 1920), (1224, 370), (2048, 2048), (65, 64)]
 
@@ -126,3 +133,8 @@ def test_a_new_size_starts_anew(monkeypatch):
 def test_bad_budget_is_refused(budget):
     with pytest.raises(ValueError, match='budget_ms'):
         TileSweep(budget_ms=budget)
+
+
+@pytest.mark.parametrize('size', [(1, 8000), (20000, 10), (1, 1)])
+def test_a_strip_is_looked_at_once(size):
+    assert all_tiles(*size) == [whole_image(*size)]

@@ -14,6 +14,7 @@ _Found = TypeVar('_Found')
 # and 0.6). The smallest ones find people who are about an eighth of the image high.
 _LEVELS = (1.0, 0.6, 0.4)
 _MIN_STEP = 1.5  # a level must be this much smaller than the whole image to be worth its passes
+_MIN_SIDE = 24  # pixels; nobody is found in less, and a strip would have tiles without end
 _OVERLAP = 1 / 3
 _TILES_PER_WHOLE = 3
 
@@ -65,8 +66,9 @@ def all_tiles(width: int, height: int) -> list[Tile]:
     shorter, longer = sorted((width, height))
     tiles = [whole_image(width, height)]
     for level in _LEVELS:
-        if level * shorter < longer / _MIN_STEP:
-            tiles += tile_grid(width, height, max(1, round(level * shorter)))
+        side = round(level * shorter)
+        if _MIN_SIDE <= side < longer / _MIN_STEP:
+            tiles += tile_grid(width, height, side)
     return tiles
 
 
