@@ -40,7 +40,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         Exit code: 0, or 2 after one line about bad input on standard error.
     """
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    arguments, settings = parser.parse_known_args(argv)
+    if arguments.command == 'train':
+        arguments.settings = settings
+    elif settings:
+        parser.error(f'unrecognized arguments: {" ".join(settings)}')
     logging.basicConfig(level=logging.INFO, format='%(message)s', stream=sys.stderr)
     try:
         arguments.run(arguments)
@@ -65,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             '--body-model', type=Path, metavar='PATH', help='SMPL-format file (default: shipped)'
         )
+    _add_train(commands)
     return parser
 
 
@@ -111,6 +117,19 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> argparse.ArgumentPars
     return evaluate
 
 
+def _add_train(commands: argparse._SubParsersAction) -> None:
+    train = commands.add_parser(
+        'train',
+        usage='metrichmsr train [-h] [--keys] [--KEY=VALUE ...]',
+        help='train the network on synthetic people',
+        description='Train the network on synthetic people; a GPU is used where there is one.',
+        epilog='for instance: metrichmsr train --out=runs/first --minutes=20 --seed=1',
+        allow_abbrev=False,
+    )
+    train.set_defaults(run=_train)
+    train.add_argument('--keys', action='store_true', help='list all keys with their values')
+
+
 def _version() -> str:
     try:
         return version('metrichmsr_ros')
@@ -149,6 +168,18 @@ def _evaluate(arguments: argparse.Namespace) -> None:
         arguments.json.write_text(
             json.dumps(report.as_dict(), indent=1, allow_nan=False) + '\n', encoding='utf-8'
         )
+
+
+def _train(arguments: argparse.Namespace) -> None:
+    from metrichmsr_ros.train_config import flat, override, read_settings, TrainConfig
+
+    config = override(TrainConfig(), read_settings(arguments.settings))
+    if arguments.keys:
+        sys.stdout.writelines(f'--{key}={value}\n' for key, value in flat(config).items())
+        return
+    from metrichmsr_ros.train import run
+
+    run(config)
 
 
 def _predict(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 import json
 import math
@@ -62,7 +62,7 @@ class TrainConfig:
         final_rate: Of the cosine's end, as a share of ``learning_rate``.
         warmup: Share of the run in which the rate rises.
         weight_decay: AdamW's, on matrices only.
-        clip_norm: Largest norm of the gradient.
+        clip_norm: Largest norm of the gradient; usual ones are 5 to 20.
         ema_decay: Of the averaged weights, which are validated and exported.
         workers: Processes that make batches ahead; 0 = in this one.
         threads: Threads of torch in this process; 0 = torch's own choice.
@@ -86,7 +86,7 @@ class TrainConfig:
     final_rate: float = 0.01
     warmup: float = 0.03
     weight_decay: float = 0.05
-    clip_norm: float = 1.0
+    clip_norm: float = 20.0
     ema_decay: float = 0.999
     workers: int = 1
     threads: int = 0
@@ -117,6 +117,25 @@ class TrainConfig:
                 raise ValueError(f'{name} must be in [0, 1), got {getattr(self, name)}')
         if self.device not in ('auto', 'cpu', 'cuda'):
             raise ValueError(f"device must be 'auto', 'cpu' or 'cuda', got {self.device!r}")
+
+
+def read_settings(arguments: Sequence[str]) -> dict[str, str]:
+    """Return key → text of ``--key=value`` arguments; ``steps`` alone takes ``minutes`` away.
+
+    Raises:
+        ValueError: An argument of another form, or a repeated key.
+    """
+    settings: dict[str, str] = {}
+    for argument in arguments:
+        key, equals, value = argument.partition('=')
+        if not (key.startswith('--') and len(key) > 2 and equals):
+            raise ValueError(f'expected --key=value, got {argument!r}')
+        if key[2:] in settings:
+            raise ValueError(f'{key} is given twice')
+        settings[key[2:]] = value
+    if 'steps' in settings:
+        settings.setdefault('minutes', '0')
+    return settings
 
 
 def override(config: _Config, values: Mapping[str, str]) -> _Config:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn, Tensor
 from torch.optim.swa_utils import AveragedModel
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_map_only
 
 from metrichmsr_ros.train_config import TrainConfig
 
@@ -92,7 +92,7 @@ def use_bfloat16(module: nn.Module, device: torch.device) -> None:
 
     def leave(_: nn.Module, __: Any, output: Any) -> Any:
         autocast.__exit__(None, None, None)
-        return tree_map(lambda value: value.float(), output)
+        return tree_map_only(Tensor, Tensor.float, output)
 
     module.register_forward_pre_hook(enter)
     module.register_forward_hook(leave, always_call=True)

@@ -6,14 +6,16 @@ import torch
 from torch import nn
 
 from metrichmsr_ros.body.body_model import BodyModel
+from metrichmsr_ros.cli import main
 from metrichmsr_ros.data.people.target import Target
 from metrichmsr_ros.geometry.rotations import aa_to_matrix
 from metrichmsr_ros.models.body_points import BodyPoints
 from metrichmsr_ros.models.evidence import Evidence, RAY_MAP_SIZE
 from metrichmsr_ros.models.metric_hmr import MetricHMR, MetricHMRConfig
 from metrichmsr_ros.train import Batches, learning_rate, train
-from metrichmsr_ros.train_config import flat, LossWeights, override, TrainConfig
+from metrichmsr_ros.train_config import flat, LossWeights, override, read_settings, TrainConfig
 from metrichmsr_ros.train_log import CsvLog, read_log
+from metrichmsr_ros.train_state import use_bfloat16
 
 TINY = MetricHMRConfig(
     dim=16, heads=2, expert_hidden=16, routed_experts=2, patch_blocks=1, global_blocks=1,
@@ -265,6 +267,45 @@ def test_overrides_reach_nested_fields_with_their_types():
 def test_bad_overrides_name_key_and_value(key, value, message):
     with pytest.raises(ValueError, match=message):
         override(TrainConfig(), {key: value})
+
+
+def test_settings_are_key_equals_value():
+    assert read_settings(['--steps=5', '--out=a=b']) == {
+        'steps': '5',
+        'out': 'a=b',
+        'minutes': '0',
+    }
+    for bad in (['steps=5'], ['--steps'], ['--=5'], ['x']):
+        with pytest.raises(ValueError, match='expected --key=value'):
+            read_settings(bad)
+    with pytest.raises(ValueError, match='--seed is given twice'):
+        read_settings(['--seed=1', '--seed=2'])
+
+
+def test_command_lists_its_keys_and_refuses_others(capsys):
+    assert main(['train', '--keys', '--loss.height=2']) == 0
+    assert '--loss.height=2.0\n' in capsys.readouterr().out
+    assert main(['train', '--lerning_rate=1']) == 2
+    assert 'unknown key lerning_rate' in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(['evaluate', 'x.json', '--method', 'm', '--steps=3'])
+    assert 'unrecognized arguments: --steps=3' in capsys.readouterr().err
+
+
+def test_bfloat16_stays_inside_a_module():
+    linear = nn.Linear(8, 8)
+    seen = []
+    linear.register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
+    use_bfloat16(linear, torch.device('cpu'))
+    x = torch.randn(4, 8)
+
+    y = linear(x)
+
+    assert (seen, y.dtype) == ([torch.bfloat16], torch.float32)
+    assert not torch.is_autocast_enabled('cpu')
+    with pytest.raises(RuntimeError):
+        linear(torch.randn(4, 7))
+    assert not torch.is_autocast_enabled('cpu')
 
 
 def test_log_drops_what_a_resumed_run_writes_again(tmp_path):
