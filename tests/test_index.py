@@ -55,3 +55,9 @@ def test_images_of_the_index_are_checked(tmp_path):
     picture[..., 2] = 200  # OpenCV writes blue first
     cv2.imwrite(str(image.path), picture)
     np.testing.assert_array_equal(image.read_image()[0, 0], [200, 0, 0])
+
+
+def test_brackets_without_end_are_no_json(tmp_path):
+    (tmp_path / 'index.json').write_text('[' * 200_000)
+    with pytest.raises(ValueError, match='is not JSON'):
+        read_index(tmp_path / 'index.json')
