@@ -43,7 +43,7 @@ class SampleConfig:
     distorted: float = 0.4
     fisheye: float = 0.15
     distance: tuple[float, float] = (0.7, 12.0)
-    camera_height: tuple[float, float] = (0.15, 2.6)
+    camera_height: tuple[float, float] = (0.15, 3.0)
     camera_roll: float = 4.0
     apparent_height: tuple[float, float] = (0.13, 1.7)
     min_inside: int = 9

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 _Map = Callable[[tuple[Tensor, ...], Tensor], Tensor]
-_NEWTON_STEPS = 10
+_NEWTON_STEPS = 6
 _SOLVED = 1e-4
 _MAX_ANGLE = 1.50  # radians off the axis; rays have z = 1
 
@@ -101,7 +101,7 @@ def _undo_plumb_bob(D: tuple[Tensor, ...], target: Tensor) -> Tensor:
     for _ in range(3):
         length = aim.norm(dim=-1).clamp(min=1e-9)
         r = length
-        for _ in range(_NEWTON_STEPS // 2):
+        for _ in range(_NEWTON_STEPS):
             u = r * r
             value = r * (1 + u * (k1 + u * (k2 + u * k3))) - length
             slope = 1 + u * (3 * k1 + u * (5 * k2 + u * 7 * k3))
@@ -130,7 +130,7 @@ def _undo_equidistant(D: tuple[Tensor, ...], target: Tensor) -> Tensor:
     k1, k2, k3, k4, _ = D
     length = target.norm(dim=-1).clamp(min=1e-9)
     theta = length.clamp(max=_MAX_ANGLE)
-    for _ in range(_NEWTON_STEPS // 2):
+    for _ in range(_NEWTON_STEPS):
         u = theta * theta
         slope = 1 + u * (3 * k1 + u * (5 * k2 + u * (7 * k3 + u * 9 * k4)))
         theta = (theta - (_theta(D, theta) - length) / slope.clamp(min=0.05)).clamp(

@@ -24,12 +24,12 @@ _PARTS = {
     'face': (0.0075, 0.92, 0.84, (0.040, 0.037, 0.067)),
     'shoulder': (0.0070, 0.87, 0.76, (0.042, 0.039, 0.060)),
     'elbow': (0.0082, 0.81, 0.18, (0.041, 0.041, 0.064)),
-    'wrist': (0.0080, 0.81, 0.14, (0.043, 0.050, 0.110)),
-    'hand': (0.0100, 0.76, 0.16, (0.052, 0.047, 0.140)),
+    'wrist': (0.0074, 0.81, 0.14, (0.043, 0.050, 0.110)),
+    'hand': (0.0088, 0.76, 0.16, (0.052, 0.047, 0.140)),
     'hip': (0.0070, 0.81, 0.78, (0.028, 0.011, 0.020)),
-    'knee': (0.0075, 0.81, 0.45, (0.040, 0.064, 0.053)),
-    'ankle': (0.0062, 0.79, 0.50, (0.046, 0.064, 0.084)),
-    'foot': (0.0092, 0.77, 0.52, (0.061, 0.069, 0.108)),
+    'knee': (0.0070, 0.81, 0.45, (0.040, 0.064, 0.053)),
+    'ankle': (0.0056, 0.79, 0.50, (0.046, 0.064, 0.084)),
+    'foot': (0.0078, 0.77, 0.52, (0.061, 0.069, 0.108)),
 }  # fmt: skip
 _PART_OF = (
     ('face',) * 11 + ('shoulder',) * 2 + ('elbow',) * 2 + ('wrist',) * 2 + ('hand',) * 6
@@ -53,8 +53,9 @@ _OUTSIDE_ERROR = 6.0  # times a clear one's
 _HIP_SAG, _HIP_SAG_SPREAD = -0.005, 0.010
 # World landmarks show an adult of this size whatever the person's, and turned: photographs.
 _WORLD_HEIGHT, _WORLD_HEIGHT_SPREAD = 1.56, 0.05
-_WORLD_TURN, _WORLD_TURN_P90 = 10.0, 27.0  # degrees
-_WORLD_COMMON, _WORLD_OWN = 0.85, 0.5  # of a limb and of a landmark, in squares 1
+_WORLD_TURN, _WORLD_TURN_P90 = 8.0, 24.0  # degrees; measured 10 and 27 with the bones' errors
+_WORLD_FLAT, _WORLD_FLAT_SPREAD = -0.2, 0.15  # logarithm of the depth's gain
+_WORLD_COMMON, _WORLD_OWN = 0.55, 0.30  # of a limb and of a landmark, of the table's errors
 # z of the image landmarks follows the z of the world landmarks, this many times as large.
 _DEPTH_GAIN, _DEPTH_GAIN_SPREAD, _DEPTH_NOISE = 3.36, 0.12, 0.02
 
@@ -211,12 +212,14 @@ def disturb_world(
     size = size ** min(strength, 1.0)
     turn = _turns(draws, strength)
     doubt = noise.doubt.sqrt().clamp(0.85, 1.7)[..., None]
-    spread = 0.8 * _by_part(draws, 3) * doubt
+    spread = _by_part(draws, 3) * doubt
     common = draws.heavy(_NUM_LIMBS, 3)[:, limb] * along
     error = spread * (_WORLD_COMMON * common + _WORLD_OWN * draws.normal(33, 3))
     error[..., :2] += shift.clamp(-0.25, 0.25)
-    scaled = size[:, None, None] * (world @ turn.transpose(-1, -2))
-    disturbed = scaled + strength * error
+    flat = (strength * (_WORLD_FLAT + _WORLD_FLAT_SPREAD * draws.normal())).exp()
+    gain = torch.stack((torch.ones_like(flat), torch.ones_like(flat), flat), -1)
+    turned = (world * gain[:, None]) @ turn.transpose(-1, -2)
+    disturbed = size[:, None, None] * turned + strength * error
     return disturbed - disturbed[:, _HIPS].mean(1, keepdim=True), size
 
 

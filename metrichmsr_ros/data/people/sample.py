@@ -31,6 +31,7 @@ _NEAREST = 0.2  # metres before the camera; what is nearer is drawn there
 _MIN_PELVIS = 0.35
 _MAX_CROP = 3.5  # sides of the image
 _MAX_OFF = 0.8  # sides of the crop from its centre: BlazePose puts nothing farther out
+_HEADLESS = 0.3  # of those whose face is cut off: a detector finds few of them
 _HINGES = (4, 5, 18, 19)
 _OVERSAMPLE = 1.3
 
@@ -115,7 +116,8 @@ class PeopleSampler:
         extent = (pixels - pixels[:, [23, 24]].mean(1, keepdim=True)).norm(dim=-1).amax(-1)
         kept = (
             (valid.sum(-1) >= config.min_inside)
-            & valid[:, [0, 11, 12, 23, 24]].any(-1)
+            & valid[:, [11, 12]].any(-1)
+            & (valid[:, 0] | draws.chance(_HEADLESS))
             & (pelvis[:, 2] > _MIN_PELVIS)
             & (2.5 * extent >= config.min_pixels)
             & (2.5 * extent <= _MAX_CROP * lenses.size.amax(-1))

@@ -46,9 +46,9 @@ def draw_lenses(draws: Draws, config: SampleConfig) -> Lenses:
     bent = (kind < config.fisheye + config.distorted) & ~fisheye
     edge = half.tan()
     # Relative to the image's edge, so that wide lenses bend as much as real ones do; k2 keeps
-    # the radius growing everywhere: 1 + 3 k1 u + 5 k2 u² has no root for k2 > 0.45 k1².
+    # the radius growing everywhere, by a third at least: 1 + 3 k1 u + 5 k2 u² > 0.35.
     k1 = draws.uniform(-0.32, 0.08) / edge.square().clamp(min=0.3)
-    k2 = 0.47 * k1.square() + draws.uniform(0.0, 0.03) / edge.square().clamp(min=0.3).square()
+    k2 = k1.square() * draws.uniform(0.7, 1.3)
     tangential = 0.0015 * draws.normal(2)
     polynomial = torch.stack((k1, k2, *tangential.unbind(-1), 0 * k1), -1)
     angular = draws.uniform(-0.03, 0.03, 5) * draws.device_tensor([1.0, 0.3, 0.1, 0.03, 0.0])
