@@ -9,9 +9,6 @@ Letters: P people, V vertices, F faces, H, W image size.
 from __future__ import annotations
 
 from dataclasses import dataclass
-import os
-import sys
-import tempfile
 
 import numpy as np
 import warp as wp
@@ -19,13 +16,11 @@ import warp as wp
 from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.geometry.distortion import radius_limit
 from metrichmsr_ros.geometry.mesh_depth_kernel import cast_rays, NEAR
+from metrichmsr_ros.geometry.warp_start import start_warp
 
 # Depth and person of a pixel in one integer: float bits of positive depths sort like integers, NaN
 # after all of them, so that the minimum is the nearest surface with its owner.
 _NOTHING = (0x7FC00000 << 32) | 0xFFFFFFFF
-
-_STDERR = 2
-_NO_DRIVER = b'Could not find or load the NVIDIA CUDA driver'
 
 
 @dataclass(frozen=True)
@@ -62,7 +57,7 @@ class MeshRaycaster:
             raise ValueError(f'faces must be (F, 3) with F >= 1, got {faces.shape}')
         if faces.min() < 0:
             raise ValueError(f'faces must hold indices >= 0, got {faces.min()}')
-        _start_warp()
+        start_warp()
         self._device = wp.get_device(device)
         self._faces = faces.astype(np.int32)
         self._num_vertices = int(faces.max()) + 1
@@ -134,26 +129,6 @@ class MeshRaycaster:
             kept = (camera, self._array(camera.pixel_rays(), wp.vec3))
             self._rays = kept
         return kept[1]
-
-
-def _start_warp() -> None:
-    """Initialise Warp without its banner, its notes and its warning that there is no GPU."""
-    wp.config.log_level = wp.LOG_WARNING
-    sys.stderr.flush()
-    kept = os.dup(_STDERR)
-    try:
-        # The library itself writes the warning, past Python and every setting.
-        with tempfile.TemporaryFile() as said:
-            os.dup2(said.fileno(), _STDERR)
-            try:
-                wp.init()
-            finally:
-                os.dup2(kept, _STDERR)
-            said.seek(0)
-            rest = [line for line in said if _NO_DRIVER not in line]
-        os.write(_STDERR, b''.join(rest))
-    finally:
-        os.close(kept)
 
 
 def _face_boxes(points: np.ndarray, corners: np.ndarray, camera: Camera) -> np.ndarray:

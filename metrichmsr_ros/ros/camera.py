@@ -14,6 +14,7 @@ import time
 from metrichmsr_msgs.msg import PersonArray
 import numpy as np
 import rclpy
+from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
@@ -85,6 +86,8 @@ class CameraNode(Node):
         super().destroy_node()
 
     def _tell_progress(self, share: float) -> None:
+        if not self.context.ok():  # Ctrl-C: rendering is long, and nobody spins yet
+            raise ExternalShutdownException
         self.get_logger().info(
             f'rendering the room, once: {share:.0%}', throttle_duration_sec=PROGRESS_PERIOD
         )

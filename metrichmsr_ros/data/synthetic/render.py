@@ -17,6 +17,7 @@ import warp as wp
 
 from metrichmsr_ros.data.synthetic import kernels, room
 from metrichmsr_ros.geometry.camera import Camera
+from metrichmsr_ros.geometry.warp_start import start_warp
 
 TEXELS = 6  # texture samples along a triangle's edge
 _SAMPLES = 4
@@ -71,7 +72,7 @@ class Renderer:
         stand_off: np.ndarray,
         seed: int,
     ) -> None:
-        wp.config.log_level = wp.LOG_WARNING  # no banner, no notes on compilation
+        start_warp()
         self._camera, self._seed = camera, seed
         self._R, self._origin = R_world_from_camera, position
         self._faces, self._stand_off = faces, stand_off
