@@ -37,6 +37,8 @@ def read_amass(path: Path) -> MotionClip:
             f'{path.name}: poses {poses.shape} and trans {root.shape}, must be (T, 66 or more) '
             'and (T, 3)'
         )
+    if not np.isfinite(poses).all():
+        raise MotionError(f'{path.name}: poses must be finite')
     pose = np.zeros((len(poses), NUM_JOINTS, 3), np.float32)
     pose[:, :_BODY] = poses[:, : 3 * _BODY].reshape(-1, _BODY, 3)
     if len(poses):
