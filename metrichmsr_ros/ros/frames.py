@@ -37,6 +37,7 @@ def read_image(
     camera = cameras.camera(
         width=width,
         height=height,
+        stamp=to_nanoseconds(message.header.stamp),
         frame_id=message.header.frame_id,
         rectified=parameters.image_rectified,
         fov=parameters.fov,
@@ -72,7 +73,12 @@ def read_depth(
     height, width = depth_z.shape
     if cameras.seen:
         camera = cameras.camera(
-            width=width, height=height, frame_id=frame_id, rectified=rectified, fov=0.0
+            width=width,
+            height=height,
+            stamp=to_nanoseconds(message.header.stamp),
+            frame_id=frame_id,
+            rectified=rectified,
+            fov=0.0,
         )
     else:
         camera = _scaled(image_camera, width, height)

@@ -14,7 +14,10 @@ from metrichmsr_ros.ros.parameters import markdown_table
 
 INPUTS = {
     'image': ('sensor_msgs/Image', 'colour, grey, Bayer or YUV; `image/compressed` if so set'),
-    'camera_info': ('sensor_msgs/CameraInfo', 'of the image; the newest one counts'),
+    'camera_info': (
+        'sensor_msgs/CameraInfo',
+        'of the image: the one with its stamp, else the newest',
+    ),
     'depth': ('sensor_msgs/Image', '16UC1 mm or 32FC1 m, with `depth_source: topic`'),
     'depth_camera_info': ('sensor_msgs/CameraInfo', 'of the depth, if it is not the image’s own'),
 }
