@@ -18,6 +18,10 @@ from torch.nn import functional
 
 from metrichmsr_ros.models.attention import SelfAttention
 
+# Of the usual weights, at which branches start: nearly the identity trains fastest at first (after
+# 7,700 samples 136 mm instead of 155).
+_BRANCH_START = 0.2
+
 
 class ImageExperts(nn.Module):
     """One shared and K routed experts of the image tokens."""
@@ -89,7 +93,11 @@ class MoEBlock(nn.Module):
         self.expert_norm = nn.LayerNorm(dim)
         self.router = Router(dim, routed) if routed else None
         self.image_experts = ImageExperts(dim, hidden, routed)
-        self.ray_expert = nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), nn.Linear(hidden, dim))
+        ray_out = nn.Linear(hidden, dim)
+        self.ray_expert = nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), ray_out)
+        with torch.no_grad():
+            for last in (self.attention.project_out, self.image_experts.leave, ray_out):
+                last.weight.mul_(_BRANCH_START)
 
     def forward(self, tokens: Tensor, num_rays: int) -> tuple[Tensor, Tensor]:
         """Pass the tokens of B people, the last ``num_rays`` of whom are ray tokens.
