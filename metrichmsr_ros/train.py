@@ -65,13 +65,15 @@ class Batches(Dataset[Batch]):
 def run(config: TrainConfig) -> dict[str, float]:
     """Train the network of ``config.model`` on people of ``config.data``; see ``train``."""
     torch.manual_seed(config.seed)
-    body = BodyModel.load()
-    unseen = replace(config.data, pose_seed=config.data.pose_seed + 1, poses=_HELD_OUT_POSES)
+    # Two bodies: the network takes its own to its device, and people are drawn on the CPU.
+    body, drawn = BodyModel.load(), BodyModel.load()
+    poses = min(config.data.poses, _HELD_OUT_POSES)
+    unseen = replace(config.data, pose_seed=config.data.pose_seed + 1, poses=poses)
     return train(
         config,
         model=MetricHMR(config.model, body),
-        sample=PeopleSampler(config.data, body=body).sample,
-        held_out=PeopleSampler(unseen, body=body).sample,
+        sample=PeopleSampler(config.data, body=drawn).sample,
+        held_out=PeopleSampler(unseen, body=drawn).sample,
         heights=body.heights,
     )
 
@@ -160,7 +162,9 @@ class _Trainer:
                 saved = state.seconds
         figures = self._score()
         state.save(config.out / CHECKPOINT)
-        state.ema.module.save_pretrained(config.out / MODEL)
+        averaged = state.ema.module
+        assert isinstance(averaged, MetricHMR)
+        averaged.save_pretrained(config.out / MODEL)
         return figures
 
     def _progress(self) -> float:
@@ -170,7 +174,7 @@ class _Trainer:
     def _step(self, batch: Batch, rate: float) -> dict[str, Tensor | float]:
         """Take one step, and return the loss, its terms, the gradient's norm and the rate."""
         state = self.state
-        evidence, target = (half.to(self.device) for half in batch)
+        evidence, target = batch[0].to(self.device), batch[1].to(self.device)
         for group in state.optimizer.param_groups:
             group['lr'] = rate
         state.model.train()

@@ -308,6 +308,21 @@ def test_bfloat16_stays_inside_a_module():
     assert not torch.is_autocast_enabled('cpu')
 
 
+def test_command_trains_on_sampled_people_with_poses_held_out(tmp_path):
+    settings = {
+        'out': tmp_path / 'run', 'steps': 2, 'batch_size': 4, 'workers': 0, 'threads': 1,
+        'validation_batches': 1, 'data.poses': 40, 'model.dim': 16, 'model.heads': 2,
+        'model.person_hidden': 16, 'model.head_hidden': 16, 'device': 'cpu',
+    }  # fmt: skip
+
+    assert main(['train', *(f'--{key}={value}' for key, value in settings.items())]) == 0
+
+    assert MetricHMR.from_pretrained(tmp_path / 'run' / 'model').config.dim == 16
+    figures = read_log(tmp_path / 'run' / 'validation.csv')[-1]
+    assert 50 < figures['mpjpe'] < 1000
+    assert figures['step'] == 2
+
+
 def test_log_drops_what_a_resumed_run_writes_again(tmp_path):
     path = tmp_path / 'log.csv'
     first = CsvLog(path)
