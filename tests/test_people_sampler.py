@@ -12,7 +12,8 @@ from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.body.skinning import rotation_matrices
 from metrichmsr_ros.data.people.config import SampleConfig
 from metrichmsr_ros.data.people.crops import frame_places, to_crop, to_image
-from metrichmsr_ros.data.people.noise import depth_gain
+from metrichmsr_ros.data.people.draws import Draws
+from metrichmsr_ros.data.people.noise import depth_gain, occlude
 from metrichmsr_ros.data.people.pose_bank import PoseBank
 from metrichmsr_ros.data.people.rig import LandmarkRig
 from metrichmsr_ros.data.people.sample import PeopleSampler, sample_batch
@@ -197,3 +198,18 @@ def test_sample_batch_and_its_errors():
 def test_bad_configuration(field, value):
     with pytest.raises(ValueError, match=field):
         SampleConfig(**{field: value})
+
+
+def test_the_trunk_hides_what_is_behind_it():
+    places = torch.zeros(2000, 33, 2)
+    places[:, [11, 12], 1], places[:, [23, 24], 1] = -0.2, 0.0
+    places[:, 15] = torch.tensor([0.01, -0.1])
+    places[:, 16] = torch.tensor([0.4, -0.1])
+    depth = torch.zeros(2000, 33)
+    depth[:, [15, 16]] = 0.1
+    depth[:, 13], places[:, 13] = -0.1, places[:, 15]
+    hidden = occlude(Draws(2000, generator()), places, depth).float().mean(0)
+    assert hidden[15] == 1  # behind
+    assert hidden[16] < 0.4  # behind, but beside
+    assert hidden[13] < 0.4  # before
+    assert hidden[0] > 0.02  # things hide everything at times

@@ -45,6 +45,7 @@ _ARMS = ([11, 13, 15, 17, 19, 21], [12, 14, 16, 18, 20, 22])
 _LEGS = ([23, 25, 27, 29, 31], [24, 26, 28, 30, 32])
 
 _PEAK_SPREAD = 0.09
+_TRUNK = 0.27  # half of the trunk's thickness over its length
 # The error grows as exp(growth · (clear - peak)): five times at a peak of 0.05.
 _ERROR_GROWTH, _CLEAR_PEAK = 2.0, 0.85
 _PERSON_SPREAD = 0.32  # of the logarithm of a person's errors in the image
@@ -105,7 +106,8 @@ def occlude(draws: Draws, places: Tensor, depth: Tensor) -> Tensor:
     offset = places - bottom[:, None]
     along = ((offset * axis[:, None]).sum(-1) / length).clamp(0, 1)
     beside = (offset - along[..., None] * axis[:, None]).norm(dim=-1)
-    behind = (beside < 0.22 * length.sqrt()) & (depth > 0.05)
+    across = (places[:, 11] - places[:, 12]).norm(dim=-1)[:, None]
+    behind = (beside < torch.maximum(_TRUNK * length.sqrt(), 0.55 * across)) & (depth > 0.015)
     limbs = torch.ones(33, dtype=torch.bool, device=places.device)
     limbs[:13] = limbs[23:25] = False
     return hidden | (behind & limbs)
@@ -127,7 +129,7 @@ def draw_image_noise(draws: Draws, hidden: Tensor, outside: Tensor, pixels: Tens
     peak = _by_part(draws, 1) + _PEAK_SPREAD * (
         0.7 * draws.normal(33) + 0.5 * draws.normal(_NUM_LIMBS)[:, limb]
     )
-    peak = peak - 0.12 * draws.heavy(33).abs() * draws.chance(0.25, 33)
+    peak = peak - 0.12 * draws.heavy(33).abs() * draws.chance(0.3, 33)
     lost = _by_part(draws, 2) + 0.22 * (
         0.6 * draws.normal(33) + 0.6 * draws.normal(_NUM_LIMBS)[:, limb]
     )
