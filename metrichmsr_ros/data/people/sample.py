@@ -166,7 +166,6 @@ class PeopleSampler:
             depth = depth_gain() * world[..., 2] / width[:, None]
             seen = (ones, ones, ones[:, 0])
         rays, solved = lenses.unproject(to_image(rois, places))
-        size = RAY_MAP_SIZE
         known = solved.float()
         return Evidence(
             rays=rays,
@@ -176,7 +175,7 @@ class PeopleSampler:
             presence=seen[1] * known,
             score=seen[2],
             crop_rays=frame_rays[:, :4],
-            ray_map=frame_rays[:, 4:].unflatten(1, (size, size)).movedim(3, 1).contiguous(),
+            ray_map=frame_rays[:, 4:].unflatten(1, (RAY_MAP_SIZE, -1)).movedim(3, 1).contiguous(),
         )
 
 
