@@ -1,9 +1,9 @@
 """What BlazePose makes of a person: a model of its errors, limb by limb.
 
 All image errors are in sides of the crop, because the network always sees 256 pixels of it. The
-figures come from clean renders through the real network (docs/synthetic_people.md); those that
-renders cannot tell (the turn and size of world landmarks on real people) from photographs of the
-literature. Letters: B people, L = 33 landmarks.
+figures come from clean renders through the real network (docs/synthetic_people.md). Three do not:
+turn and size of the world landmarks and the hips' height lean towards what was measured before on
+the benchmark's photographs. Letters: B people, L = 33 landmarks.
 """
 
 from __future__ import annotations
