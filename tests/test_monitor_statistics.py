@@ -1,7 +1,10 @@
 import numpy as np
 import pytest
 
+from metrichmsr_ros.geometry.camera import Camera
+from metrichmsr_ros.perception.depth_sources import GroundPlane
 from metrichmsr_ros.ros.monitor_statistics import (
+    DepthAgainstTruth,
     PeopleAt,
     Presence,
     SECOND,
@@ -9,6 +12,7 @@ from metrichmsr_ros.ros.monitor_statistics import (
     TopicRates,
     TruthErrors,
 )
+from metrichmsr_ros.structures import Frame
 
 
 def people(*pelvis, ids='abcdefgh', box=(0, 0, 10, 20)):
@@ -90,3 +94,20 @@ def test_presence_is_from_the_first_to_the_last_sight():
 
 def test_presence_of_nobody():
     assert Presence().summary()['most_at_once_of_3_s_or_more'] == 0
+
+
+def test_depth_is_compared_with_the_floor_it_was_made_from():
+    camera = Camera.from_fov(32, 24, 1.0)
+    floor = GroundPlane(1.0).depth(Frame(np.zeros((24, 32, 3), np.uint8), camera, 0)).depth_z
+    depth = DepthAgainstTruth(camera_height=1.0, camera_tilt=0.0)
+    depth.compare(1.1 * floor, 1.25 * floor, camera)
+    summary = depth.summary()
+    assert summary['images'] == 1
+    assert summary['refined'] == pytest.approx(0.12, abs=1e-4)
+    assert summary['prior'] == pytest.approx(0.2, abs=1e-4)
+
+
+def test_depth_without_a_floor_is_not_compared():
+    depth = DepthAgainstTruth(camera_height=0.0, camera_tilt=0.0)
+    depth.compare(np.ones((2, 2)), np.ones((2, 2)), Camera.from_fov(2, 2, 1.0))
+    assert depth.summary() == {'refined': None, 'prior': None, 'images': 0}

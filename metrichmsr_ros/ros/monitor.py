@@ -24,8 +24,6 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo
 
 from metrichmsr_ros.geometry.camera import Camera
-from metrichmsr_ros.metrics import depth_errors
-from metrichmsr_ros.perception.depth_sources import GroundPlane
 from metrichmsr_ros.ros.monitor_messages import (
     INPUTS,
     is_complete,
@@ -37,6 +35,7 @@ from metrichmsr_ros.ros.monitor_messages import (
     TRUTH,
 )
 from metrichmsr_ros.ros.monitor_statistics import (
+    DepthAgainstTruth,
     Presence,
     SECOND,
     StampLatency,
@@ -45,7 +44,6 @@ from metrichmsr_ros.ros.monitor_statistics import (
 )
 from metrichmsr_ros.ros.recorder import Recorder, RerunWriter, VideoWriter
 from metrichmsr_ros.ros.run import run_node
-from metrichmsr_ros.structures import Frame
 
 MONITOR_QOS = QoSProfile(depth=5)
 CONFIGURE_FAILED = 'configure failed'  # how the node's diagnosis then begins
@@ -72,8 +70,9 @@ class Monitor(Node):
         super().__init__('monitor')
         self.value = {n: self.declare_parameter(n, d).value for n, d in DEFAULTS.items()}
         self.rates, self.latency, self.errors = TopicRates(), StampLatency(), TruthErrors()
-        self.depth_rel: list[float] = []
-        self.prior_rel: list[float] = []
+        self.depth = DepthAgainstTruth(
+            camera_height=self.value['camera_height'], camera_tilt=self.value['camera_tilt']
+        )
         self.presence = Presence()
         self.diagnosis = ''
         self._told, self._told_at = '', 0.0
@@ -95,7 +94,10 @@ class Monitor(Node):
         if self._recorder is not None:
             summary = json.dumps(self._summary(), indent=2)
             self._recorder.close()
-            (Path(self.value['output']) / 'summary.json').write_text(summary + '\n')
+            try:
+                (Path(self.value['output']) / 'summary.json').write_text(summary + '\n')
+            except OSError as error:
+                self.failure = f'the summary cannot be written: {error}'
         super().destroy_node()
 
     @property
@@ -159,22 +161,10 @@ class Monitor(Node):
             self.presence.see(stamp, found.ids)
             if 'truth/people' in at:
                 self.errors.compare(found, people_at(at['truth/people']))
-        if name in ('depth/image', 'truth/depth') and {'depth/image', 'truth/depth'} <= set(at):
-            self._compare_depth(to_array(at['depth/image']), to_array(at['truth/depth']))
-
-    def _compare_depth(self, depth_z: np.ndarray, true_z: np.ndarray) -> None:
-        if self._camera is None or not self.value['camera_height']:
-            return
-        prior = self._ground().depth(
-            Frame(np.zeros((*true_z.shape, 3), np.uint8), self._camera, 0)
-        )
-        self.depth_rel.append(depth_errors(depth_z, true_z).abs_rel)
-        self.prior_rel.append(depth_errors(prior.depth_z, true_z).abs_rel)
-
-    def _ground(self) -> GroundPlane:
-        return GroundPlane(
-            camera_height=self.value['camera_height'], camera_tilt=self.value['camera_tilt']
-        )
+        both = {'depth/image', 'truth/depth'}
+        if name in both and both <= set(at) and self._camera is not None:
+            depth_z, true_z = to_array(at['depth/image']), to_array(at['truth/depth'])
+            self.depth.compare(depth_z, true_z, self._camera)
 
     def _on_camera_info(self, info: CameraInfo) -> None:
         self._camera = Camera.from_camera_info(info, width=info.width, height=info.height)
@@ -227,11 +217,9 @@ class Monitor(Node):
         errors = self.errors.summary()
         if errors['pelvis_error_median_percent'] is not None:
             line += f' | pelvis error {errors["pelvis_error_median_percent"]:.1f} %'
-        if self.depth_rel:
-            line += (
-                f' | depth AbsRel {np.median(self.depth_rel):.3f}'
-                f' (prior {np.median(self.prior_rel):.3f})'
-            )
+        depth = self.depth.summary()
+        if depth['images']:
+            line += f' | depth AbsRel {depth["refined"]:.3f} (prior {depth["prior"]:.3f})'
         self._say(line)
 
     def _note(self, line: str, *, remind: bool = True) -> None:
@@ -261,12 +249,8 @@ class Monitor(Node):
         }
         if self.errors.true_seen:
             summary['people_errors'] = self.errors.summary()
-        if self.depth_rel:
-            summary['depth_abs_rel'] = {
-                'refined': _round(float(np.median(self.depth_rel)), 4),
-                'prior': _round(float(np.median(self.prior_rel)), 4),
-                'images': len(self.depth_rel),
-            }
+        if self.depth.summary()['images']:
+            summary['depth_abs_rel'] = self.depth.summary()
         return summary
 
 
@@ -290,10 +274,12 @@ def main(args: list[str] | None = None) -> int:
     code = run_node(make, args)
     if code or not monitors:
         return code
-    if monitors[0].first_result is None:
-        sys.stderr.write(f'monitor: {monitors[0].failure or "ended before the first result"}\n')
-        return 1
-    return 0
+    failure = monitors[0].failure
+    if monitors[0].first_result is None and not failure:
+        failure = 'ended before the first result'
+    if failure:
+        sys.stderr.write(f'monitor: {failure}\n')
+    return 1 if failure else 0
 
 
 if __name__ == '__main__':

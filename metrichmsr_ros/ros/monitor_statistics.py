@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from metrichmsr_ros.metrics import match_boxes
+from metrichmsr_ros.geometry.camera import Camera
+from metrichmsr_ros.metrics import depth_errors, match_boxes
+from metrichmsr_ros.perception.depth_sources import GroundPlane
+from metrichmsr_ros.structures import Frame
 
 SECOND = 1_000_000_000
 SETTLE = SECOND  # a message later than this after the first one of its stamp is not waited for
@@ -146,6 +149,33 @@ class TruthErrors:
             'pelvis_error_median_m': _median(self.metres),
             'pelvis_error_median_percent': _percent(self.relative),
             'ids_per_true_person': {true: dict(ids) for true, ids in sorted(self._ids.items())},
+        }
+
+
+class DepthAgainstTruth:
+    """Errors of the node's depth and of its prior, a floor, against the true depth."""
+
+    def __init__(self, *, camera_height: float, camera_tilt: float) -> None:
+        """Take the floor's geometry as ``GroundPlane``; a height of 0 = no prior, no comparison."""
+        self._floor = GroundPlane(camera_height, camera_tilt) if camera_height else None
+        self._refined: list[float] = []
+        self._prior: list[float] = []
+
+    def compare(self, depth_z: np.ndarray, true_z: np.ndarray, camera: Camera) -> None:
+        """Note the errors of one image; depths (H, W) metres on the pixels of ``camera``."""
+        if self._floor is None:
+            return
+        blank = np.zeros((*true_z.shape, 3), np.uint8)
+        prior_z = self._floor.depth(Frame(blank, camera, 0)).depth_z
+        self._refined.append(depth_errors(depth_z, true_z).abs_rel)
+        self._prior.append(depth_errors(prior_z, true_z).abs_rel)
+
+    def summary(self) -> dict:
+        """Return the medians of AbsRel over the images; None without one."""
+        return {
+            'refined': _median(self._refined),
+            'prior': _median(self._prior),
+            'images': len(self._refined),
         }
 
 
