@@ -156,7 +156,7 @@ class DepthAgainstTruth:
     """Errors of the node's depth and of its prior, a floor, against the true depth."""
 
     def __init__(self, *, camera_height: float, camera_tilt: float) -> None:
-        """Take the floor's geometry as ``GroundPlane``; a height of 0 = no prior, no comparison."""
+        """Take the floor's geometry as ``GroundPlane``; 0 high = no comparison."""
         self._floor = GroundPlane(camera_height, camera_tilt) if camera_height else None
         self._refined: list[float] = []
         self._prior: list[float] = []
