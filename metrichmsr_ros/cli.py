@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments.run(arguments)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
-    except (ValueError, OSError, AssetError) as error:
+    except (ValueError, OSError, FloatingPointError, AssetError) as error:
         logger.debug('where it was raised', exc_info=True)
         sys.stderr.write(f'metrichmsr: error: {" ".join(str(error).split())}\n')
         return EXIT_BAD_INPUT

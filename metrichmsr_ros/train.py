@@ -41,6 +41,7 @@ MODEL = 'model'
 _VALIDATION_SEED = 2**62  # beyond every batch of training, whatever its seed
 _STEPS_PER_SEED = 2**31
 _HELD_OUT_POSES = 4000
+_VALIDATION_BATCH = 256  # not the run's, so that all runs are validated on the same people
 
 
 class Batches(Dataset[Batch]):
@@ -99,14 +100,16 @@ def train(
         The last validation's figures, see ``validate``.
 
     Raises:
-        ValueError: The folder holds a checkpoint and the run does not resume, or the reverse.
+        ValueError: The folder holds a checkpoint and the run does not resume, or the reverse; or
+            the checkpoint does not fit the run.
         FloatingPointError: The loss is not a number.
     """
     _check_folder(config.out / CHECKPOINT, resume=config.resume)
     if config.threads:
         torch.set_num_threads(config.threads)
-    unseen = Batches(held_out, batch_size=config.batch_size, first_seed=_VALIDATION_SEED)
-    validation = [unseen[i] for i in range(config.validation_batches)]
+    size = min(config.validation_people, _VALIDATION_BATCH)
+    unseen = Batches(held_out, batch_size=size, first_seed=_VALIDATION_SEED)
+    validation = [unseen[i] for i in range(config.validation_people // size)]
     trainer = _Trainer(config, model, validation=validation, heights=heights)
     return trainer.fit(_loader(sample, config, first_step=trainer.state.step))
 

@@ -70,7 +70,7 @@ class TrainConfig:
         checkpoint_minutes: Between two checkpoints.
         log_every: Steps between two lines of the log.
         validate_every: Steps between two validations; there is always one at the end.
-        validation_batches: Batches of the validation set.
+        validation_people: Size of the validation set; above 256 a multiple of it is used.
         resume: Go on from ``out``'s checkpoint.
         model: Sizes of the network.
         data: The people it learns from.
@@ -94,7 +94,7 @@ class TrainConfig:
     checkpoint_minutes: float = 5.0
     log_every: int = 50
     validate_every: int = 1000
-    validation_batches: int = 16
+    validation_people: int = 2048
     resume: bool = False
     model: MetricHMRConfig = field(default_factory=MetricHMRConfig)
     data: SampleConfig = field(default_factory=SampleConfig)
@@ -106,7 +106,7 @@ class TrainConfig:
                 f'one of steps and minutes must be positive and the other 0, got '
                 f'steps={self.steps}, minutes={self.minutes}'
             )
-        for name in ('batch_size', 'log_every', 'validate_every', 'validation_batches'):
+        for name in ('batch_size', 'log_every', 'validate_every', 'validation_people'):
             if getattr(self, name) < 1:
                 raise ValueError(f'{name} must be at least 1, got {getattr(self, name)}')
         for name in ('learning_rate', 'clip_norm'):

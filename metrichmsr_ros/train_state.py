@@ -50,11 +50,18 @@ class TrainState:
         os.replace(fresh, path)
 
     def load(self, path: Path, device: torch.device) -> None:
-        """Read all of it."""
-        state = torch.load(path, map_location=device, weights_only=True)
-        self.model.load_state_dict(state['model'])
-        self.ema.load_state_dict(state['ema'])
-        self.optimizer.load_state_dict(state['optimizer'])
+        """Read all of it.
+
+        Raises:
+            ValueError: It is unreadable, or of a network of other sizes.
+        """
+        try:
+            state = torch.load(path, map_location=device, weights_only=True)
+            self.model.load_state_dict(state['model'])
+            self.ema.load_state_dict(state['ema'])
+            self.optimizer.load_state_dict(state['optimizer'])
+        except Exception as error:  # a corrupt file can raise anything
+            raise ValueError(f'{path} does not fit this run: {error}') from error
         self.step, self.seconds = state['step'], state['seconds']
         torch.set_rng_state(state['rng'].cpu())
         if state['cuda_rng'] and torch.cuda.is_available():

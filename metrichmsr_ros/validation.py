@@ -13,6 +13,8 @@ from metrichmsr_ros.geometry.alignment import similarity_align
 from metrichmsr_ros.models.evidence import Evidence
 from metrichmsr_ros.models.prediction import Prediction
 
+ADULT_HEIGHT = 1.5  # metres
+
 
 @torch.inference_mode()
 def validate(
@@ -31,10 +33,10 @@ def validate(
         device: Where the model is.
 
     Returns:
-        ``mpjpe`` and ``pa_mpjpe`` mm over the 24 joints, ``mpjpe_median`` mm, ``root_percent``
-        mean error of the pelvis in per cent of its distance, and its ``root_percent_median``,
-        ``height_mm``, and ``within_sigma``, the share of the pelvis's errors that are smaller
-        than their σ, which is 0.68 when it is calibrated.
+        ``mpjpe`` and ``pa_mpjpe`` mm over the 24 joints; ``root_percent``, the error of the pelvis
+        in per cent of its distance; ``height_mm``; ``within_sigma``, the share of the pelvis's
+        errors that are smaller than their σ, which is 0.68 when it is calibrated. Two of them as
+        ``_median``, two of ``_adults`` alone.
     """
     was_training = model.training
     model.eval()
@@ -47,6 +49,9 @@ def validate(
     figures = {name: float(values.mean()) for name, values in errors.items()}
     for name in ('mpjpe', 'root_percent'):
         figures[f'{name}_median'] = float(np.median(errors[name]))
+    adults = np.concatenate([_numpy(target.height) for _, target in batches]) > ADULT_HEIGHT
+    for name in ('root_percent', 'height_mm'):
+        figures[f'{name}_adults'] = float(errors[name][adults].mean()) if adults.any() else np.nan
     return figures
 
 

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -81,7 +82,7 @@ def people(body, sample) -> dict[str, Callable]:
 def tiny_run(out: Path, **changes: object) -> TrainConfig:
     defaults = {
         'out': out, 'steps': 6, 'minutes': 0.0, 'batch_size': 4, 'workers': 0, 'log_every': 1,
-        'validate_every': 100, 'validation_batches': 1, 'checkpoint_minutes': 0.0, 'threads': 1,
+        'validate_every': 100, 'validation_people': 4, 'checkpoint_minutes': 0.0, 'threads': 1,
         'device': 'cpu',
     }  # fmt: skip
     return TrainConfig(**{**defaults, **changes})
@@ -206,6 +207,17 @@ def test_no_run_overwrites_another_nor_resumes_nothing(tmp_path, body, people):
         train(tiny_run(tmp_path), model=network(body), **people)
 
 
+def test_checkpoint_of_another_network_is_refused(tmp_path, body, people):
+    train(tiny_run(tmp_path, steps=1), model=network(body), **people)
+    other = MetricHMR(replace(TINY, dim=32), body)
+
+    with pytest.raises(ValueError, match=r'checkpoint\.pt does not fit this run'):
+        train(tiny_run(tmp_path, resume=True), model=other, **people)
+    (tmp_path / 'checkpoint.pt').write_bytes(b'broken')
+    with pytest.raises(ValueError, match=r'checkpoint\.pt does not fit this run'):
+        train(tiny_run(tmp_path, resume=True), model=network(body), **people)
+
+
 def test_a_loss_that_is_no_number_ends_the_run(tmp_path, body, people):
     model = network(body)
     nn.init.constant_(model.shape_head.layers[-1].bias, float('nan'))
@@ -311,7 +323,7 @@ def test_bfloat16_stays_inside_a_module():
 def test_command_trains_on_sampled_people_with_poses_held_out(tmp_path):
     settings = {
         'out': tmp_path / 'run', 'steps': 2, 'batch_size': 4, 'workers': 0, 'threads': 1,
-        'validation_batches': 1, 'data.poses': 40, 'model.dim': 16, 'model.heads': 2,
+        'validation_people': 4, 'data.poses': 40, 'model.dim': 16, 'model.heads': 2,
         'model.person_hidden': 16, 'model.head_hidden': 16, 'device': 'cpu',
     }  # fmt: skip
 
