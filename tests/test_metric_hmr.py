@@ -129,7 +129,7 @@ def test_gradients_reach_every_parameter(body: BodyModel, evidence: Evidence):
     values = [getattr(found, item.name) for item in fields(Prediction)]
     sum((torch.randn_like(value) * value).sum() for value in values).backward()
     blind = (
-        'position_head.weigh.3.bias'  # the same for all landmarks: a softmax does not notice it
+        'position_head.weigh.3.bias'  # a softmax does not notice it
     )
     for name, parameter in network.named_parameters():
         if name == blind:
