@@ -38,11 +38,12 @@ class Position(NamedTuple):
     weights: Tensor
 
 
-def perceptron(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
+def perceptron(inputs: int, hidden: int, outputs: int, *, bias: bool = True) -> nn.Sequential:
     """Return norm, hidden layer and an output layer that starts near zero."""
-    last = nn.Linear(hidden, outputs)
+    last = nn.Linear(hidden, outputs, bias=bias)
     nn.init.normal_(last.weight, std=0.01)
-    nn.init.zeros_(last.bias)
+    if bias:
+        nn.init.zeros_(last.bias)
     return nn.Sequential(nn.LayerNorm(inputs), nn.Linear(inputs, hidden), nn.GELU(), last)
 
 
@@ -99,7 +100,7 @@ class PositionHead(nn.Module):
             hidden: Hidden units.
         """
         super().__init__()
-        self.weigh = perceptron(token, token, 1)
+        self.weigh = perceptron(token, token, 1, bias=False)  # a softmax would not notice it
         self.guess = perceptron(features, hidden, 6)
         # Residuals and weights of the landmarks, the place and the crop's angle.
         self.correct = perceptron(features + 3 * NUM_LANDMARKS + 4, hidden, 7)
