@@ -127,8 +127,8 @@ class Landmarks(PersonBatch):
     """BlazePose landmarks of N people.
 
     Attributes:
-        image: x, y and relative depth z (same scale as x, hips' mid-point at 0, smaller = nearer),
-            (N, 33, 3) float32, pixels.
+        image: x, y and relative depth z, (N, 33, 3) float32, pixels; z is 0 at the hips' mid-point,
+            smaller = nearer, and comes out at some 2.4 times the scale of x and y.
         world: Metric landmarks about the mid-hip, (N, 33, 3) float32, metres, axes of the camera
             optical frame as seen along the crop's own axis (see ``models/landmark_ik.py``).
         visibility: Probability of being inside the crop and not hidden, at most what the heatmap
