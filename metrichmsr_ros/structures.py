@@ -127,7 +127,7 @@ class Landmarks(PersonBatch):
     """BlazePose landmarks of N people.
 
     Attributes:
-        image: x, y and relative depth z, (N, 33, 3) float32, pixels; z is 0 at the hips' mid-point,
+        image: x, y and relative depth z, (N, 33, 3) float32, pixels; z is 0 at the mid-hip,
             smaller = nearer, and comes out at some 2.4 times the scale of x and y.
         world: Metric landmarks about the mid-hip, (N, 33, 3) float32, metres, axes of the camera
             optical frame as seen along the crop's own axis (see ``models/landmark_ik.py``).
