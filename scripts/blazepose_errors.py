@@ -21,7 +21,7 @@ from metrichmsr_ros.data.people.pose_bank import PoseBank
 from metrichmsr_ros.data.synthetic.cast import cast_actors
 from metrichmsr_ros.data.synthetic.render import Renderer
 from metrichmsr_ros.data.synthetic.world import SyntheticWorld, WorldConfig
-from metrichmsr_ros.models.turns import matrix, rotvec
+from metrichmsr_ros.geometry.turns import matrix, rotvec
 from metrichmsr_ros.perception.blazepose.crops import rois_from_axes
 from metrichmsr_ros.perception.blazepose.landmarker import BlazePoseLandmarker
 

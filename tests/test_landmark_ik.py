@@ -10,10 +10,10 @@ import torch
 from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.body.joints import JOINT_INDEX
 from metrichmsr_ros.geometry.camera import Camera
+from metrichmsr_ros.geometry.turns import smallest_turn, unit
 from metrichmsr_ros.models.landmark_ik import HEIGHT_SIGMA, LandmarkIK, world_in_camera_axes
 from metrichmsr_ros.models.ray_placement import place_on_rays
 from metrichmsr_ros.models.ray_translation import translation_from_rays
-from metrichmsr_ros.models.turns import smallest_turn, unit
 from metrichmsr_ros.structures import Frame, Landmarks, TrackState
 
 UPRIGHT = Rotation.from_rotvec([np.pi, 0, 0])  # body's y up → camera's y down, facing the camera

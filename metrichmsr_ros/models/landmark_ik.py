@@ -17,9 +17,9 @@ import torch
 
 from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.geometry.camera import Camera
+from metrichmsr_ros.geometry.turns import apply, inverse, matrix, rotvec, smallest_turn, unit
 from metrichmsr_ros.models.landmark_rotations import LandmarkRotations
 from metrichmsr_ros.models.ray_placement import place_on_rays
-from metrichmsr_ros.models.turns import apply, inverse, matrix, rotvec, smallest_turn, unit
 from metrichmsr_ros.structures import (
     Frame,
     Landmarks,

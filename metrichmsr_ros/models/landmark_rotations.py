@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from metrichmsr_ros.body.joints import JOINT_INDEX, JOINT_NAMES, PARENTS
-from metrichmsr_ros.models.turns import (
+from metrichmsr_ros.geometry.turns import (
     apply,
     cross,
     frame,

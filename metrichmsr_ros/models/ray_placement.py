@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from metrichmsr_ros.geometry.turns import apply, cross_matrix, inverse, matrix, rotvec
 from metrichmsr_ros.models.ray_translation import across_rays, translation_from_rays
-from metrichmsr_ros.models.turns import apply, cross_matrix, inverse, matrix, rotvec
 
 STEPS = 3
 TURN_SIGMA = np.radians(8.0)  # of the landmarks' common turn, about each axis

@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from metrichmsr_ros.body.joints import JOINT_INDEX
 from metrichmsr_ros.data.motions.clip import MotionClip, MotionError, NUM_JOINTS, read_text
-from metrichmsr_ros.models.turns import inverse, rotvec
+from metrichmsr_ros.geometry.turns import inverse, rotvec
 
 _COLUMNS = 44
 # Its axes (x forwards, y up, right at +z) in ours.

@@ -14,7 +14,7 @@ import numpy as np
 
 from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.body.joints import JOINT_INDEX, JOINT_NAMES, PARENTS
-from metrichmsr_ros.models.turns import inverse, rotvec, smallest_turn, unit
+from metrichmsr_ros.geometry.turns import inverse, rotvec, smallest_turn, unit
 
 # The joint at the far end of the bones whose direction counts; trunk and head keep their axes.
 _CHILD = {

@@ -12,7 +12,7 @@ import numpy as np
 
 from metrichmsr_ros.body.joints import JOINT_INDEX
 from metrichmsr_ros.data.people import limbs
-from metrichmsr_ros.models.turns import apply, unit
+from metrichmsr_ros.geometry.turns import apply, unit
 
 Rng = np.random.Generator
 _DOWN_OUT = (0.45, -1.0, -0.35)

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from metrichmsr_ros.body.joints import JOINT_INDEX, PARENTS
-from metrichmsr_ros.models.turns import apply, cross, frame, inverse, unit
+from metrichmsr_ros.geometry.turns import apply, cross, frame, inverse, unit
 
 SIDES = ('left', 'right')
 SIGN = {'left': 1.0, 'right': -1.0}

@@ -17,7 +17,7 @@ from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.data.people import limbs
 from metrichmsr_ros.data.people.arms import set_arms
 from metrichmsr_ros.data.synthetic.motion import Build, Ellipse, stand, walk
-from metrichmsr_ros.models.turns import matrix, rotvec
+from metrichmsr_ros.geometry.turns import matrix, rotvec
 
 Rng = np.random.Generator
 _WALK_FRAMES = 240
