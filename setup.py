@@ -18,7 +18,7 @@ setup(
     packages=find_packages(include=[NAME, f'{NAME}.*']),
     package_data={
         '': ['*.npz', '*.safetensors', '*.json', 'py.typed'],
-        f'{NAME}.models': ['checkpoints/*/*.json', 'checkpoints/*/*.safetensors'],
+        f'{NAME}.models': ['checkpoints/*/*'],
     },
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),

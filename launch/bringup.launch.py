@@ -18,7 +18,8 @@ from metrichmsr_ros.ros.presets import load_preset, parameter_arguments, preset_
 SHARE = Path(get_package_share_directory('metrichmsr_ros'))
 CAMERAS = SHARE / 'config' / 'cameras'
 BOOL = ['true', 'false']
-CHOSEN = ('image_transport', 'depth_source', 'device', 'body_model')  # passed on if given
+# Node parameters that are passed on if given.
+CHOSEN = ('image_transport', 'depth_source', 'device', 'estimator', 'body_model')
 
 # name: (default, description, choices); an empty default means "as params_file says, else the
 # camera preset, else the node's own default".
@@ -36,6 +37,7 @@ ARGUMENTS = {
     'image_transport': ('', 'raw or compressed', ['', 'raw', 'compressed']),
     'depth_source': ('', 'where depth comes from', ['', 'none', 'topic', 'ground']),
     'device': ('', 'cpu or cuda:<n>', None),
+    'estimator': ('', 'landmark_ik or metrichmr', ['', 'landmark_ik', 'metrichmr']),
     'body_model': ('', 'SMPL file to use instead of the default body', None),
     'respawn': ('false', 'start the node again when it dies', BOOL),
     'rviz': ('auto', 'start RViz; auto = where it is installed and a display exists',

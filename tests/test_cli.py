@@ -86,7 +86,7 @@ def test_help_of_a_command(command, capsys):
     'arguments',
     [
         [],
-        ['train'],
+        ['fly'],
         ['infer'],
         ['infer', 'index.json', '--method', 'landmark_ik'],
         ['infer', 'index.json', '--method', 'x', '--json', 'o', '--boxes', 'all'],

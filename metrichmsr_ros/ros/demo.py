@@ -60,6 +60,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--fov', type=float, default=0.0, help='horizontal field of view, DEGREES, if unknown'
     )
     parser.add_argument('--camera-info', default='', help='camera_calibration YAML')
+    parser.add_argument('--estimator', default='', help='landmark_ik or metrichmr')
     parser.add_argument('--people', type=int, default=0, help='of the synthetic world, 1 to 3')
     parser.add_argument('--output', default='demo_output', help='folder for video and summary')
     parser.add_argument('--rerun-rate', type=float, default=2.0, help='records/s; 0 = no file')
@@ -85,6 +86,9 @@ def jobs(values: argparse.Namespace) -> list[Job]:
         'wait_for': CAMERA_SUBSCRIBERS,
         **intrinsics,
     }
+    perception = dict(preset.parameters)
+    if values.estimator:
+        perception['estimator'] = values.estimator
     monitor = {
         'output': values.output,
         'duration': values.duration,
@@ -94,7 +98,7 @@ def jobs(values: argparse.Namespace) -> list[Job]:
         if name in preset.parameters:
             monitor[name] = preset.parameters[name]
     return [
-        Job('node', 'metrichmsr_ros.ros.node', preset.parameters, tuple(preset.remappings)),
+        Job('node', 'metrichmsr_ros.ros.node', perception, tuple(preset.remappings)),
         Job('monitor', 'metrichmsr_ros.ros.monitor', monitor),
         Job('camera', 'metrichmsr_ros.ros.camera', camera),
     ]

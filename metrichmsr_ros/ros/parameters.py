@@ -12,6 +12,7 @@ import sys
 import textwrap
 from typing import Any
 
+from metrichmsr_ros.models.methods import METHODS
 from metrichmsr_ros.perception.config import DEPTH_SOURCES, PipelineConfig
 
 Value = bool | int | float | str
@@ -79,6 +80,12 @@ class Parameters:
         'auto',
         'Where meshes are cast and torch networks run: auto (CUDA if there is one), cpu, cuda or '
         'cuda:<n>. BlazePose runs on the CPU.',
+    )
+    estimator: str = _parameter(
+        PipelineConfig.estimator,
+        'What makes people metric: landmark_ik (closed form, average build) or metrichmr (the '
+        'network, which estimates build too).',
+        choices=tuple(METHODS),
     )
     body_model: str = _parameter(
         '', 'SMPL file (.pkl or .npz) to use instead of the default body; empty = default body.'
