@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 import json
 import os
 from pathlib import Path
@@ -80,6 +81,8 @@ class Monitor(Node):
         self._messages: dict[int, dict[str, bytes]] = defaultdict(dict)
         self._camera: Camera | None = None
         self._recorded = 0
+        # Comparing images takes time in which messages would wait and seem late.
+        self._aside = ThreadPoolExecutor(max_workers=1)
         self._recorder = self._open_recorder()
         self.failure = ''
         self._started = time.monotonic()
@@ -91,6 +94,7 @@ class Monitor(Node):
     def destroy_node(self) -> None:
         """Finish the files, then the node."""
         self.latency.settle(self._now() + 2 * SECOND)
+        self._aside.shutdown()
         if self._recorder is not None:
             summary = json.dumps(self._summary(), indent=2)
             self._recorder.close()
@@ -163,8 +167,11 @@ class Monitor(Node):
                 self.errors.compare(found, people_at(at['truth/people']))
         both = {'depth/image', 'truth/depth'}
         if name in both and both <= set(at) and self._camera is not None:
-            depth_z, true_z = to_array(at['depth/image']), to_array(at['truth/depth'])
-            self.depth.compare(depth_z, true_z, self._camera)
+            found, true = at['depth/image'], at['truth/depth']
+            self._aside.submit(self._compare_depth, found, true, self._camera)
+
+    def _compare_depth(self, found: bytes, true: bytes, camera: Camera) -> None:
+        self.depth.compare(to_array(found), to_array(true), camera)
 
     def _on_camera_info(self, info: CameraInfo) -> None:
         self._camera = Camera.from_camera_info(info, width=info.width, height=info.height)
