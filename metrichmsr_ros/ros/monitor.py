@@ -167,11 +167,11 @@ class Monitor(Node):
                 self.errors.compare(found, people_at(at['truth/people']))
         both = {'depth/image', 'truth/depth'}
         if name in both and both <= set(at) and self._camera is not None:
-            found, true = at['depth/image'], at['truth/depth']
-            self._aside.submit(self._compare_depth, found, true, self._camera)
+            refined, true = at['depth/image'], at['truth/depth']
+            self._aside.submit(self._compare_depth, refined, true, self._camera)
 
-    def _compare_depth(self, found: bytes, true: bytes, camera: Camera) -> None:
-        self.depth.compare(to_array(found), to_array(true), camera)
+    def _compare_depth(self, refined: bytes, true: bytes, camera: Camera) -> None:
+        self.depth.compare(to_array(refined), to_array(true), camera)
 
     def _on_camera_info(self, info: CameraInfo) -> None:
         self._camera = Camera.from_camera_info(info, width=info.width, height=info.height)
