@@ -4,12 +4,13 @@ import pytest
 from metrichmsr_ros.perception.blazepose.people import (
     is_new_person,
     is_person,
-    MIN_KNOWN_SCORE,
     suppress_duplicates,
 )
+from metrichmsr_ros.perception.config import PipelineConfig
 from metrichmsr_ros.structures import Landmarks
 
 SIZE = {'width': 640, 'height': 480}
+MIN_SCORE = PipelineConfig().min_score  # what the pipeline asks of known people
 
 
 def standing(x, y, height, *, score=1.0, visibility=0.8, turn=0.0, next_shift=(0.0, 0.0)):
@@ -48,7 +49,7 @@ def together(*people):
 
 def test_a_person_is_a_person():
     person = standing(320, 240, 300)
-    assert is_person(person, **SIZE, min_score=MIN_KNOWN_SCORE).tolist() == [True]
+    assert is_person(person, **SIZE, min_score=MIN_SCORE).tolist() == [True]
     assert is_new_person(person, **SIZE).tolist() == [True]
 
 
@@ -61,14 +62,14 @@ def test_a_person_is_a_person():
     ],
 )
 def test_what_is_nobody(reading):
-    assert not is_person(reading, **SIZE, min_score=MIN_KNOWN_SCORE).any()
+    assert not is_person(reading, **SIZE, min_score=MIN_SCORE).any()
     assert not is_new_person(reading, **SIZE).any()
 
 
 def test_a_body_without_a_torso_is_nobody():
     person = standing(320, 240, 300)
     person.image[0, 11:13] = person.image[0, 23:25]
-    assert not is_person(person, **SIZE, min_score=MIN_KNOWN_SCORE).any()
+    assert not is_person(person, **SIZE, min_score=MIN_SCORE).any()
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,7 @@ def test_a_body_without_a_torso_is_nobody():
     ],
 )
 def test_new_people_must_be_surer_than_known_ones(reading):
-    assert is_person(reading, **SIZE, min_score=MIN_KNOWN_SCORE).all()
+    assert is_person(reading, **SIZE, min_score=MIN_SCORE).all()
     assert not is_new_person(reading, **SIZE).any()
 
 

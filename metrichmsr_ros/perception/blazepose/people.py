@@ -11,7 +11,6 @@ from metrichmsr_ros.structures import Landmarks
 
 # Set on 36 photographs with known people, a street, and clothes lying on the ground.
 MIN_NEW_SCORE = 0.8
-MIN_KNOWN_SCORE = 0.5
 _MIN_VISIBILITY = 0.2  # mean of the landmarks
 _MIN_NEW_VISIBILITY = 0.4
 _MIN_SURE_VISIBILITY = 0.6  # of what is more often a thing than a person: lying, or on a person
@@ -37,7 +36,7 @@ def is_person(landmarks: Landmarks, *, width: int, height: int, min_score: float
         landmarks: N readings.
         width: Image width, pixels.
         height: Image height, pixels.
-        min_score: ``MIN_KNOWN_SCORE`` for people who were there in the frame before.
+        min_score: Least score; lower for people who were there in the frame before.
 
     Returns:
         Mask, (N,) bool.
