@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from metrichmsr_ros.body.body_model import BodyModel
+from metrichmsr_ros.body.body_points import BodyPoints
 from metrichmsr_ros.geometry.rotations import aa_to_matrix
-from metrichmsr_ros.models.body_points import BodyPoints
 from metrichmsr_ros.models.canonical import crop_frame, turn_from_optical_axis
 from metrichmsr_ros.models.evidence import cells, Evidence, RAY_MAP_SIZE
 

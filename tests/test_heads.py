@@ -3,8 +3,8 @@ import torch
 from torch import Tensor
 
 from metrichmsr_ros.body.body_model import BodyModel
+from metrichmsr_ros.body.body_points import BodyPoints
 from metrichmsr_ros.geometry.rotations import aa_to_matrix
-from metrichmsr_ros.models.body_points import BodyPoints
 from metrichmsr_ros.models.heads import PoseHead, ShapeHead
 from metrichmsr_ros.models.translation import stand_on_rays
 

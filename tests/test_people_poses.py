@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from metrichmsr_ros.body.body_model import BodyModel
+from metrichmsr_ros.body.body_points import BodyPoints
 from metrichmsr_ros.body.joints import JOINT_INDEX
 from metrichmsr_ros.body.skinning import rotation_matrices
 from metrichmsr_ros.data.people.pose_bank import LOWER_BODY, mirror, MIRRORED, PoseBank
 from metrichmsr_ros.data.people.procedural import procedural_poses
-from metrichmsr_ros.data.people.rig import LandmarkRig
 
 
 @pytest.fixture(scope='module')
@@ -26,7 +26,7 @@ def bank(body) -> PoseBank:
 
 @pytest.fixture(scope='module')
 def posed(body, bank):
-    return LandmarkRig(body)(rotation_matrices(bank.poses), torch.zeros(len(bank), 10))
+    return BodyPoints(body)(rotation_matrices(bank.poses), torch.zeros(len(bank), 10))
 
 
 def bend(joints, a, b, c):
@@ -88,9 +88,9 @@ def test_few_hands_are_inside_the_trunk(posed):
 def test_mirror(body, bank):
     pose = bank.poses[:50]
     assert torch.equal(mirror(mirror(pose)), pose)
-    rig, shape = LandmarkRig(body), torch.zeros(50, 10)
-    ours = rig(rotation_matrices(pose), shape).joints
-    theirs = rig(rotation_matrices(mirror(pose)), shape).joints
+    points, shape = BodyPoints(body), torch.zeros(50, 10)
+    ours = points(rotation_matrices(pose), shape).joints
+    theirs = points(rotation_matrices(mirror(pose)), shape).joints
     flipped = ours[:, list(MIRRORED)] * torch.tensor([-1.0, 1.0, 1.0])
     torch.testing.assert_close(theirs, flipped, atol=1e-3, rtol=0)  # the body is hardly askew
 

@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from metrichmsr_ros.body.body_model import BodyModel
+from metrichmsr_ros.body.body_points import BodyPoints
 from metrichmsr_ros.body.skinning import rotation_matrices
 from metrichmsr_ros.data.people.config import SampleConfig
 from metrichmsr_ros.data.people.crops import frame_places, to_crop, to_image
 from metrichmsr_ros.data.people.draws import Draws
 from metrichmsr_ros.data.people.noise import depth_gain, occlude
 from metrichmsr_ros.data.people.pose_bank import PoseBank
-from metrichmsr_ros.data.people.rig import LandmarkRig
 from metrichmsr_ros.data.people.sample import PeopleSampler, sample_batch
 from metrichmsr_ros.models.evidence import cells, crop_pixels
 
@@ -101,7 +101,7 @@ def test_truth_agrees_with_the_body(body, noisy):
     _, target = noisy
     torch.testing.assert_close(target.joints[:, 0], target.pelvis)
     torch.testing.assert_close(target.height, body.heights(target.shape))
-    joints, landmarks = LandmarkRig(body)(target.rotations, target.shape)
+    joints, landmarks = BodyPoints(body)(target.rotations, target.shape)
     torch.testing.assert_close(joints + target.pelvis[:, None], target.joints, atol=1e-4, rtol=0)
     landmarks = landmarks + target.pelvis[:, None]
     torch.testing.assert_close(landmarks, target.landmarks, atol=1e-4, rtol=0)
@@ -111,11 +111,11 @@ def test_truth_agrees_with_the_body(body, noisy):
     assert float(torch.linalg.det(R).min()) > 0.99
 
 
-def test_rig_is_skinning(body, bank):
+def test_points_are_skinning(body, bank):
     pose, shape = bank.poses[:6], torch.randn(6, 10, generator=generator())
     output = body(pose, shape, torch.zeros(6, 3))
     pelvis = output.joints[:, :1]
-    joints, landmarks = LandmarkRig(body)(rotation_matrices(pose), shape)
+    joints, landmarks = BodyPoints(body)(rotation_matrices(pose), shape)
     torch.testing.assert_close(joints, output.joints - pelvis, atol=1e-5, rtol=0)
     expected = body.blazepose(output.vertices) - pelvis
     torch.testing.assert_close(landmarks, expected, atol=2e-5, rtol=0)

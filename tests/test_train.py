@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 from metrichmsr_ros.body.body_model import BodyModel
+from metrichmsr_ros.body.body_points import BodyPoints
 from metrichmsr_ros.cli import main
 from metrichmsr_ros.data.people.target import Target
 from metrichmsr_ros.geometry.rotations import aa_to_matrix
-from metrichmsr_ros.models.body_points import BodyPoints
 from metrichmsr_ros.models.evidence import Evidence, RAY_MAP_SIZE
 from metrichmsr_ros.models.metric_hmr import MetricHMR, MetricHMRConfig
 from metrichmsr_ros.train import Batches, learning_rate, train

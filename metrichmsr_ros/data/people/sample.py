@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from metrichmsr_ros.body.body_model import BodyModel
+from metrichmsr_ros.body.body_points import BodyPoints
 from metrichmsr_ros.body.skinning import rotation_matrices
 from metrichmsr_ros.data.people.config import SampleConfig
 from metrichmsr_ros.data.people.crops import draw_rois, frame_places, to_crop, to_image
@@ -22,7 +23,6 @@ from metrichmsr_ros.data.people.noise import (
     swap_sides,
 )
 from metrichmsr_ros.data.people.pose_bank import PoseBank
-from metrichmsr_ros.data.people.rig import LandmarkRig
 from metrichmsr_ros.data.people.scene import draw_lenses, place
 from metrichmsr_ros.data.people.target import Target
 from metrichmsr_ros.models.evidence import Evidence, RAY_MAP_SIZE
@@ -60,7 +60,7 @@ class PeopleSampler:
         """
         self.config = config or SampleConfig()
         body = body or BodyModel.load()
-        self.rig = LandmarkRig(body).to(device)
+        self.points = BodyPoints(body).to(device)
         if bank is not None:
             self._banks = [(1.0, bank.to(device))]
         else:
@@ -102,8 +102,8 @@ class PeopleSampler:
         rotations = rotation_matrices(pose)
         root = rotation_matrices(heading) @ rotations[:, 0]
         rotations = torch.cat([root[:, None], rotations[:, 1:]], 1)
-        joints, landmarks = self.rig(rotations, shape)
-        height = self.rig.body.heights(shape)
+        joints, landmarks = self.points(rotations, shape)
+        height = self.points.body.heights(shape)
         lenses = draw_lenses(draws, config)
         placed = place(draws, config, lenses, landmarks, height)
         R, pelvis = placed.R_cam_world, placed.pelvis
