@@ -4,7 +4,7 @@ import numpy as np
 import roma
 import torch
 
-from metrichmsr_ros.body.joints import JOINT_NAMES, PARENTS
+from metrichmsr_ros.body.joints import JOINT_NAMES, PARENTS, pose_joints
 from metrichmsr_ros.body.skinning import (
     ancestor_hops,
     forward_kinematics,
@@ -83,6 +83,14 @@ def test_forward_kinematics_equals_the_chain_of_parents():
             position = joints[:, parent] + (world[:, parent] @ offset).squeeze(-1)
         torch.testing.assert_close(world[:, joint], expected)
         torch.testing.assert_close(joints[:, joint], position)
+
+
+def test_numpy_kinematics_are_those_of_torch():
+    rotations, rest = rotation_matrices(random(3, 24, 3)), random(24, 3, seed=1)
+    world, joints = forward_kinematics(rotations, rest.expand(3, -1, -1), **TREE)
+    ours, R_body = pose_joints(rotations.numpy(), rest.numpy())
+    torch.testing.assert_close(torch.from_numpy(ours), joints)
+    torch.testing.assert_close(torch.from_numpy(R_body), world)
 
 
 def test_hops_of_a_single_joint_are_empty():

@@ -8,8 +8,9 @@ from scipy.spatial.transform import Rotation
 import torch
 
 from metrichmsr_ros.body.body_model import BodyModel
+from metrichmsr_ros.body.joints import pose_joints
 from metrichmsr_ros.data.synthetic.motion import Build, Ellipse, Motion, stand, walk
-from metrichmsr_ros.data.synthetic.skeleton import forward, solve_leg, turn, X
+from metrichmsr_ros.data.synthetic.skeleton import solve_leg, turn, X
 
 FRAMES = 96
 ANKLES = (7, 8)
@@ -35,7 +36,8 @@ def walking(build: Build) -> Motion:
 
 def joints_of(motion: Motion, build: Build) -> np.ndarray:
     rotations = Rotation.from_rotvec(motion.pose.reshape(-1, 3)).as_matrix()
-    return forward(rotations.reshape(-1, 24, 3, 3), motion.pelvis, build.rest)[0]
+    joints, _ = pose_joints(rotations.reshape(-1, 24, 3, 3), build.rest)
+    return joints + (motion.pelvis - build.rest[0])[:, None]
 
 
 def surface_of(motion: Motion, body: BodyModel, every: int) -> np.ndarray:

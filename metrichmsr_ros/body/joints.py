@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 JOINT_NAMES: tuple[str, ...] = (
     'pelvis', 'left_hip', 'right_hip', 'spine1', 'left_knee', 'right_knee', 'spine2', 'left_ankle',
     'right_ankle', 'spine3', 'left_foot', 'right_foot', 'neck', 'left_collar', 'right_collar',
@@ -17,3 +19,23 @@ NUM_JOINTS = len(JOINT_NAMES)
 NUM_SHAPE = 10  # components of β
 
 JOINT_INDEX: dict[str, int] = {name: index for index, name in enumerate(JOINT_NAMES)}
+
+
+def pose_joints(R_local: np.ndarray, rest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Chain rotations along the tree: ``skinning.forward_kinematics`` for NumPy, of one body.
+
+    Args:
+        R_local: Of each joint in its parent's axes, (N, 24, 3, 3).
+        rest: Joints at rest, (24, 3), metres.
+
+    Returns:
+        Joints, the pelvis where it rests, (N, 24, 3), metres, and the joints' rotations in the
+        axes that joint 0 turns into, (N, 24, 3, 3).
+    """
+    R_body = R_local.copy()
+    joints = np.empty((len(R_local), *rest.shape))
+    joints[:, 0] = rest[0]
+    for joint, parent in enumerate(PARENTS[1:], start=1):
+        R_body[:, joint] = R_body[:, parent] @ R_local[:, joint]
+        joints[:, joint] = joints[:, parent] + R_body[:, parent] @ (rest[joint] - rest[parent])
+    return joints, R_body

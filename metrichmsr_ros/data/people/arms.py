@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from metrichmsr_ros.body.joints import JOINT_INDEX
+from metrichmsr_ros.body.joints import JOINT_INDEX, pose_joints
 from metrichmsr_ros.data.people import limbs
 from metrichmsr_ros.geometry.turns import apply, unit
 
@@ -113,7 +113,7 @@ def set_arms(R: np.ndarray, rest: np.ndarray, kind: str, rng: Rng) -> None:
     right = rng.choice(len(names), n, p=single / single.sum())
     together = both[left] | (rng.uniform(0, 1, n) < 0.35)
     right = np.where(together, left, right)
-    joints, R_body = limbs.forward(R, rest)
+    joints, R_body = pose_joints(R, rest)
     for side, chosen in zip(limbs.SIDES, (left, right), strict=True):
         wrist, elbow = np.empty((n, 3)), np.empty((n, 3))
         for index, name in enumerate(names):

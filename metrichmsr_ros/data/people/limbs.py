@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from metrichmsr_ros.body.joints import JOINT_INDEX, PARENTS
+from metrichmsr_ros.body.joints import JOINT_INDEX
 from metrichmsr_ros.geometry.turns import apply, cross, frame, inverse, unit
 
 SIDES = ('left', 'right')
@@ -73,17 +73,6 @@ def set_leg(
     R[:, joint(side, 'hip')] = euler(-flexion, sign * spread, sign * apart) @ outwards
     R[:, joint(side, 'knee')] = euler(knee, 0.0, 0.0)
     R[:, joint(side, 'ankle')] = euler(foot, 0.0, 0.0)
-
-
-def forward(R: np.ndarray, rest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return joints (N, 24, 3), pelvis where it rests, and their rotations (N, 24, 3, 3)."""
-    R_body = R.copy()
-    points = np.empty((len(R), len(rest), 3))
-    points[:, 0] = rest[0]
-    for index, parent in enumerate(PARENTS[1:], start=1):
-        R_body[:, index] = R_body[:, parent] @ R[:, index]
-        points[:, index] = points[:, parent] + apply(R_body[:, parent], rest[index] - rest[parent])
-    return points, R_body
 
 
 def set_arm(

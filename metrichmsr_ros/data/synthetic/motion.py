@@ -13,7 +13,9 @@ from scipy.interpolate import CubicSpline
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
-from metrichmsr_ros.data.synthetic.skeleton import apply, forward, solve_leg, turn, X, Y, Z
+from metrichmsr_ros.body.joints import pose_joints
+from metrichmsr_ros.data.synthetic.skeleton import solve_leg, turn, X, Y, Z
+from metrichmsr_ros.geometry.turns import apply
 
 _LEGS = ((1, 4, 7, 10), (2, 5, 8, 11))  # hip, knee, ankle, ball of the foot; left, right
 _SIDES = (1.0, -1.0)
@@ -236,7 +238,8 @@ def _plant(
     sigma = len(above) / 120
     smooth = gaussian_filter1d(highest, 1.5 * sigma + 0.5, mode='wrap')
     pelvis = above * [1, 0, 1] + Y * np.minimum(smooth, highest + 0.004)[:, None]
-    joints, R_world = forward(R_local, pelvis, rest)
+    joints, R_world = pose_joints(R_local, rest)
+    joints = joints + (pelvis - rest[0])[:, None]
     left = apply(R_root, X)
     for (hip, knee, ankle, ball), goal, R_foot in zip(_LEGS, ankles, R_feet, strict=True):
         R_thigh, R_shank = solve_leg(

@@ -1,4 +1,4 @@
-"""Posing a rest skeleton: forward kinematics and a two-bone leg solver, batched over T frames.
+"""Turns and a two-bone leg solver, batched over T frames.
 
 World frame of the synthetic room: x right, y up, z towards the camera, the floor at y = 0. A body
 at rest stands along y, faces +z and has its left at +x.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from metrichmsr_ros.body.joints import PARENTS
+from metrichmsr_ros.geometry.turns import unit
 
 X, Y, Z = np.eye(3)
 
@@ -17,40 +17,6 @@ X, Y, Z = np.eye(3)
 def turn(axis: np.ndarray, angle: np.ndarray) -> np.ndarray:
     """Return rotations by ``angle`` (T,) radians about ``axis`` (3,), as matrices (T, 3, 3)."""
     return Rotation.from_rotvec(np.asarray(angle, float)[:, None] * axis).as_matrix()
-
-
-def apply(R: np.ndarray, vector: np.ndarray) -> np.ndarray:
-    """Rotate ``vector`` (3,) or (T, 3) by ``R`` (T, 3, 3)."""
-    return np.einsum('tij,tj->ti', R, np.broadcast_to(vector, (len(R), 3)))
-
-
-def unit(vector: np.ndarray) -> np.ndarray:
-    """Return ``vector`` (..., 3) with length one."""
-    return vector / np.linalg.norm(vector, axis=-1, keepdims=True)
-
-
-def forward(
-    R_local: np.ndarray, pelvis: np.ndarray, rest: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Pose a skeleton.
-
-    Args:
-        R_local: Joint rotations relative to the parent, (T, 24, 3, 3).
-        pelvis: Joint 0, (T, 3), metres.
-        rest: Joints at rest, (24, 3), metres.
-
-    Returns:
-        Joints (T, 24, 3) and their rotations in the world (T, 24, 3, 3).
-    """
-    R_world = R_local.copy()
-    joints = np.empty((len(pelvis), len(rest), 3))
-    joints[:, 0] = pelvis
-    for joint, parent in enumerate(PARENTS[1:], start=1):
-        R_world[:, joint] = R_world[:, parent] @ R_local[:, joint]
-        joints[:, joint] = joints[:, parent] + apply(
-            R_world[:, parent], rest[joint] - rest[parent]
-        )
-    return joints, R_world
 
 
 def solve_leg(
