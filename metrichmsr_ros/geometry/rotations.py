@@ -10,6 +10,8 @@ from __future__ import annotations
 import roma
 import torch
 
+from metrichmsr_ros.geometry.vectors import unit
+
 aa_to_matrix = roma.rotvec_to_rotmat
 matrix_to_aa = roma.rotmat_to_rotvec
 
@@ -24,4 +26,7 @@ def rot6d_to_matrix(rot6d: torch.Tensor) -> torch.Tensor:
 
     Gram-Schmidt on the two vectors; continuous, so that a network can regress it.
     """
-    return roma.special_gramschmidt(rot6d.unflatten(-1, (2, 3)).transpose(-1, -2))
+    first, second = rot6d.unflatten(-1, (2, 3)).unbind(-2)
+    x = unit(first)
+    y = unit(second - (second * x).sum(-1, keepdim=True) * x)
+    return torch.stack([x, y, torch.linalg.cross(x, y)], dim=-1)

@@ -73,10 +73,10 @@ def _features(evidence: Evidence, canonical: Canonical) -> Tensor:
         evidence.visibility,
         evidence.presence,
         evidence.score[:, None].expand_as(evidence.presence),
-        torch.ones_like(evidence.presence),
+        evidence.presence.new_ones(evidence.presence.shape),
     ]
     world = _WORLD_SCALE * canonical.world
     # Where the person faces is known once; limbs about the torso look alike from all sides.
     points = [canonical.plane, world, world @ canonical.torso]
     features = torch.cat([*points, torch.stack(columns, -1)], dim=-1)
-    return torch.where(canonical.seen.unsqueeze(-1), features, torch.zeros_like(features))
+    return torch.where(canonical.seen.unsqueeze(-1), features, 0.0)

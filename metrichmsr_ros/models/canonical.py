@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
+from metrichmsr_ros.geometry.vectors import length, unit
 from metrichmsr_ros.models.evidence import Evidence
 
 _MIN_FORWARD = 0.1  # a ray further from the crop's axis (84°) is of no use in a tangent plane
@@ -62,10 +62,10 @@ def crop_frame(crop_rays: Tensor) -> CropFrame:
     Args:
         crop_rays: As in ``Evidence``, (B, 4, 3).
     """
-    corners = functional.normalize(crop_rays, dim=-1)
-    z = functional.normalize(corners.sum(1), dim=-1)
+    corners = unit(crop_rays)
+    z = unit(corners.sum(1))
     right = corners[:, 1] + corners[:, 2] - corners[:, 0] - corners[:, 3]
-    x = functional.normalize(right - (right * z).sum(-1, keepdim=True) * z, dim=-1)
+    x = unit(right - (right * z).sum(-1, keepdim=True) * z)
     axes = torch.stack([x, torch.linalg.cross(z, x), z], dim=-1)
     sides = corners.roll(-1, 1) - corners
     angle = (sides * sides).sum(-1).sqrt().mean(-1)
@@ -91,7 +91,7 @@ def canonical(evidence: Evidence) -> Canonical:
     ray_map, _ = _tangent(cells, frame.angle)
     height = evidence.ray_map.shape[2]
     known = evidence.presence > 0
-    world = torch.where(known.unsqueeze(-1), evidence.world, torch.zeros_like(evidence.world))
+    world = torch.where(known.unsqueeze(-1), evidence.world, 0.0)
     world = world @ frame.roll.mT
     return Canonical(
         frame=frame,
@@ -109,17 +109,17 @@ def _torso(world: Tensor) -> Tensor:
     up = shoulders - world[:, _LEFT_HIP] - world[:, _RIGHT_HIP]
     left = world[:, _LEFT_SHOULDER] - world[:, _RIGHT_SHOULDER]
     left = left + world[:, _LEFT_HIP] - world[:, _RIGHT_HIP]
-    y = functional.normalize(up - _FACING * up.new_tensor([0.0, 1.0, 0.0]), dim=-1)
+    y = unit(up - _FACING * up.new_tensor([0.0, 1.0, 0.0]))
     left = left + _FACING * up.new_tensor([1.0, 0.0, 0.0])
-    x = functional.normalize(left - (left * y).sum(-1, keepdim=True) * y, dim=-1)
+    x = unit(left - (left * y).sum(-1, keepdim=True) * y)
     return torch.stack([x, y, torch.linalg.cross(x, y)], dim=-1)
 
 
 def _tangent(rays: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
     """Return x / z and y / z over the angle, bounded, and whether it had to be."""
-    forward = rays[..., 2:] / rays.norm(dim=-1, keepdim=True)
+    forward = rays[..., 2:] / length(rays)
     before = forward > _MIN_FORWARD
-    plane = rays[..., :2] / torch.where(before, rays[..., 2:], torch.ones_like(forward))
+    plane = rays[..., :2] / torch.where(before, rays[..., 2:], 1.0)
     plane = plane / angle[:, None, None]
     inside = before.squeeze(-1) & (plane.abs().amax(-1) <= _MAX_OFFSET)
     return plane.clamp(-_MAX_OFFSET, _MAX_OFFSET), inside

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import torch
 from torch import nn, Tensor
+from torch.nn import functional
 
 from metrichmsr_ros.geometry.rotations import rot6d_to_matrix
 from metrichmsr_ros.models.translation import stand_on_rays
@@ -137,7 +138,7 @@ class PositionHead(nn.Module):
         change, log_sigma, confidence = self.correct(seen_by_head).split([3, 3, 1], dim=-1)
         # Nearer or farther along its ray, then across it.
         place = fitted * change[:, :1].exp()
-        place = place + torch.cat([change[:, 1:], torch.zeros_like(change[:, :1])], -1)
+        place = place + functional.pad(change[:, 1:], (0, 1))
         log_sigma = math.log(_START_SIGMA) + _bounded(log_sigma)
         return Position(place, log_sigma, confidence.squeeze(-1), weights)
 

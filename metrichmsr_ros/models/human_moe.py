@@ -54,7 +54,7 @@ class ImageExperts(nn.Module):
         units = functional.gelu(self.enter(tokens))
         if self.routed_bias is None:
             return self.leave(units)
-        weights = torch.cat([torch.ones_like(gates[..., :1]), gates], -1).unsqueeze(-1)
+        weights = functional.pad(gates, (1, 0), value=1.0).unsqueeze(-1)
         units = units.unflatten(-1, (1 + self.routed, self.hidden)) * weights
         return self.leave(units.flatten(-2)) + gates @ self.routed_bias
 

@@ -17,6 +17,7 @@ import torch
 from torch import nn, Tensor
 
 from metrichmsr_ros.body.body_model import BodyModel
+from metrichmsr_ros.geometry.vectors import length, unit
 from metrichmsr_ros.body.body_points import BodyPoints
 from metrichmsr_ros.models.blazepose_encoder import BlazePoseEncoder
 from metrichmsr_ros.models.canonical import canonical, CropFrame
@@ -234,7 +235,7 @@ def _in_camera_axes(
     place, depth = position.place, position.place[:, 2:] / frame.angle.unsqueeze(-1)
     in_crop = torch.cat([place[:, :2], depth], -1)
     pelvis = (axes @ in_crop.unsqueeze(-1)).squeeze(-1)
-    distance = in_crop.norm(dim=-1, keepdim=True)
+    distance = length(in_crop)
     along, across = position.log_sigma.split([1, 2], dim=-1)
     root = axes @ rotations[:, 0]
     return Prediction(
@@ -253,9 +254,9 @@ def _in_camera_axes(
 
 def _ray_axes(points: Tensor, *, right: Tensor) -> Tensor:
     """Return columns along the rays of ``points``, then right and down, (B, 3, 3)."""
-    ray = nn.functional.normalize(points, dim=-1)
+    ray = unit(points)
     right = right - (right * ray).sum(-1, keepdim=True) * ray
-    right = nn.functional.normalize(right, dim=-1)
+    right = unit(right)
     return torch.stack([ray, right, torch.linalg.cross(ray, right)], dim=-1)
 
 
