@@ -8,7 +8,6 @@ from metrichmsr_ros.perception.blazepose.crops import (
     crop,
     crop_to_image,
     rois_from_axes,
-    turn,
 )
 
 
@@ -43,17 +42,6 @@ def test_centre_of_the_crop_is_the_centre_of_the_roi():
         np.testing.assert_allclose(middle, roi[:2], atol=1e-9)
         corners = crop_to_image(roi, 256) @ np.array([[-0.5, 255.5], [-0.5, -0.5], [1, 1]])
         assert np.linalg.norm(corners[:, 1] - corners[:, 0]) == pytest.approx(roi[2])
-
-
-def test_turn_goes_from_crop_axes_to_image_axes():
-    up = np.array([[[0.0, -1.0, 3.0]]])
-    np.testing.assert_allclose(turn(up, [np.pi / 2]), [[[1, 0, 3]]], atol=1e-12)
-    rng = np.random.default_rng(3)
-    angles, points = rng.uniform(-3, 3, 5), rng.normal(size=(5, 7, 3))
-    np.testing.assert_allclose(turn(turn(points, angles), -angles), points, atol=1e-12)
-    for angle, before, after in zip(angles, points, turn(points, angles), strict=True):
-        linear = crop_to_image(np.array([0, 0, 256, angle]), 256)[:, :2]
-        np.testing.assert_allclose(before[:, :2] @ linear.T, after[:, :2], atol=1e-12)
 
 
 @pytest.mark.parametrize(

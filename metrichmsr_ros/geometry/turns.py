@@ -1,4 +1,4 @@
-"""Directions, frames and turns for fitting rotations in closed form; NumPy, any leading axes.
+"""Directions, frames and turns in closed form; NumPy, any leading axes.
 
 A frame is a (..., 3, 3) rotation whose columns are its axes; vectors are (..., 3).
 """
@@ -112,3 +112,21 @@ def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def cross_matrix(v: np.ndarray) -> np.ndarray:
     """Return the matrices K with ``K @ w = v × w``, (..., 3, 3)."""
     return (v @ _CROSS).reshape(*v.shape, 3)
+
+
+def turn_in_image(vectors: np.ndarray, angles: np.ndarray) -> np.ndarray:
+    """Turn the x and y of ``vectors`` clockwise on the screen, which x right and y down is.
+
+    Args:
+        vectors: (N, ..., 2 or 3); a third component stays.
+        angles: (N,), radians.
+
+    Returns:
+        Array of the same shape.
+    """
+    angles = np.asarray(angles).reshape(-1, *[1] * (vectors.ndim - 2))
+    cos, sin = np.cos(angles), np.sin(angles)
+    turned = np.array(vectors, np.float64)
+    turned[..., 0] = cos * vectors[..., 0] - sin * vectors[..., 1]
+    turned[..., 1] = sin * vectors[..., 0] + cos * vectors[..., 1]
+    return turned

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from metrichmsr_ros.geometry.camera import Camera
-from metrichmsr_ros.perception.blazepose.crops import turn
+from metrichmsr_ros.geometry.turns import turn_in_image
 from metrichmsr_ros.structures import Frame, Landmarks, NUM_LANDMARKS
 
 RAY_MAP_SIZE = 8
@@ -120,7 +120,7 @@ def crop_pixels(rois: np.ndarray, places: np.ndarray) -> np.ndarray:
         Pixels, (N, K, 2).
     """
     offsets = rois[:, 2, None, None] * places
-    return rois[:, None, :2] + turn(offsets, rois[:, 3])
+    return rois[:, None, :2] + turn_in_image(offsets, rois[:, 3])
 
 
 def _all_rays(camera: Camera, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -63,24 +63,6 @@ def crop(image: np.ndarray, roi: np.ndarray, size: int, *, border: int) -> np.nd
     )
 
 
-def turn(vectors: np.ndarray, angles: np.ndarray) -> np.ndarray:
-    """Turn the x and y of ``vectors`` clockwise on the screen, from crop axes to image axes.
-
-    Args:
-        vectors: (N, ..., 2 or 3); a third component stays.
-        angles: (N,), radians.
-
-    Returns:
-        Array of the same shape.
-    """
-    angles = np.asarray(angles).reshape(-1, *[1] * (vectors.ndim - 2))
-    cos, sin = np.cos(angles), np.sin(angles)
-    turned = np.array(vectors, np.float64)
-    turned[..., 0] = cos * vectors[..., 0] - sin * vectors[..., 1]
-    turned[..., 1] = sin * vectors[..., 0] + cos * vectors[..., 1]
-    return turned
-
-
 def rois_from_axes(centres: np.ndarray, ends: np.ndarray, *, factor: float) -> np.ndarray:
     """Return the rois of circles given by a centre and the point above it on the person's axis.
 

@@ -6,13 +6,13 @@ import cv2
 import numpy as np
 from scipy.special import expit
 
+from metrichmsr_ros.geometry.turns import turn_in_image
 from metrichmsr_ros.perception.blazepose.assets import AssetPaths, find_assets
 from metrichmsr_ros.perception.blazepose.crops import (
     check_image,
     check_rois,
     crop,
     rois_from_axes,
-    turn,
 )
 from metrichmsr_ros.runtime.litert import LiteRtNetwork
 from metrichmsr_ros.structures import Landmarks, NUM_LANDMARKS
@@ -147,12 +147,12 @@ def decode_landmarks(
     scales = (rois[:, 2] / _SIZE)[:, None]
     # The network counts from the crop's corner (its answer to a mirrored crop is 256 - x).
     from_centre = points[..., :3] - [_SIZE / 2, _SIZE / 2, 0]
-    image = turn(from_centre * scales[..., None], rois[:, 3])
+    image = turn_in_image(from_centre * scales[..., None], rois[:, 3])
     image[..., :2] += rois[:, None, :2]
     body = slice(NUM_LANDMARKS)
     return Landmarks(
         image=image[:, body].astype(np.float32),
-        world=turn(world[:, body], rois[:, 3]).astype(np.float32),
+        world=turn_in_image(world[:, body], rois[:, 3]).astype(np.float32),
         visibility=np.minimum(expit(points[:, body, 3]), peaks[:, body]).astype(np.float32),
         presence=expit(points[:, body, 4]).astype(np.float32),
         scores=scores.astype(np.float32),
