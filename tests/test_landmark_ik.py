@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from exact_landmarks import distances, DISTORTED, frame_of, observe, PINHOLE, random_poses, UPRIGHT
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
@@ -10,20 +11,9 @@ import torch
 from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.body.joints import JOINT_INDEX
 from metrichmsr_ros.geometry.camera import Camera
-from metrichmsr_ros.geometry.turns import smallest_turn, unit
+from metrichmsr_ros.geometry.turns import unit
 from metrichmsr_ros.models.landmark_ik import HEIGHT_SIGMA, LandmarkIK, world_in_camera_axes
-from metrichmsr_ros.models.ray_placement import place_on_rays
-from metrichmsr_ros.models.ray_translation import translation_from_rays
-from metrichmsr_ros.structures import Frame, Landmarks, TrackState
-
-UPRIGHT = Rotation.from_rotvec([np.pi, 0, 0])  # body's y up → camera's y down, facing the camera
-DISTORTED = Camera(
-    640,
-    480,
-    np.array([[520.0, 0, 330], [0, 515, 236], [0, 0, 1]]),
-    np.array([-0.2, 0.05, 1e-3, -1e-3, 0]),
-)
-PINHOLE = Camera.from_fov(1280, 720, 1.1)
+from metrichmsr_ros.structures import TrackState
 
 
 @pytest.fixture(scope='module')
@@ -36,74 +26,8 @@ def estimator(body) -> LandmarkIK:
     return LandmarkIK(body)
 
 
-def random_poses(count: int, seed: int = 0) -> np.ndarray:
-    """Poses that people take: hinges bend one way, the spine twists a little."""
-    rng = np.random.default_rng(seed)
-    pose = np.zeros((count, 24, 3))
-
-    def put(name: str, value: np.ndarray) -> None:
-        pose[:, JOINT_INDEX[name]] = value
-
-    turn = Rotation.from_rotvec(rng.uniform([-0.2, -np.pi, -0.2], [0.2, np.pi, 0.2], (count, 3)))
-    put('pelvis', (UPRIGHT * turn).as_rotvec())
-    for name in ('spine1', 'spine2', 'spine3', 'neck', 'head'):
-        put(name, np.tile([0, 1, 0], (count, 1)) * rng.uniform(-0.12, 0.12, (count, 1)))
-    for side, sign in (('left', 1.0), ('right', -1.0)):
-        # Arms come down from the T-pose, and some way to the front.
-        down = Rotation.from_rotvec(np.outer(rng.uniform(0.3, 1.3, count), [0, 0, -sign]))
-        front = Rotation.from_rotvec(np.outer(rng.uniform(0.0, 0.8, count), [-1, 0, 0]))
-        put(f'{side}_shoulder', (front * down).as_rotvec())
-        put(f'{side}_elbow', np.outer(rng.uniform(0.6, 1.8, count), [0, -sign, 0]))
-        put(f'{side}_wrist', rng.uniform(-0.2, 0.2, (count, 3)))
-        put(f'{side}_hip', rng.uniform([-1.0, -0.1, -0.2], [0.2, 0.1, 0.2], (count, 3)))
-        put(f'{side}_knee', np.outer(rng.uniform(0.6, 1.5, count), [1, 0, 0]))
-        put(f'{side}_ankle', rng.uniform(-0.2, 0.2, (count, 3)))
-    return pose
-
-
-def observe(
-    body: BodyModel, camera: Camera, pose: np.ndarray, pelvis: np.ndarray
-) -> tuple[Landmarks, np.ndarray]:
-    """Return what a perfect landmark network would read, and the true points, (N, 33, 3)."""
-    count = len(pose)
-    vertices, joints = body.pose_numpy(pose, np.zeros((count, 10)), np.zeros((count, 3)))
-    points = body.blazepose(torch.from_numpy(vertices)).numpy().astype(np.float64)
-    points += (pelvis - joints[:, 0])[:, None]
-    image = camera.project(points)
-    assert np.isfinite(image).all()
-    low, high = image.min(axis=1), image.max(axis=1)
-    centre, side = (low + high) / 2, 1.25 * (high - low).max(axis=1)
-    R_crop_cam = np.swapaxes(
-        smallest_turn(np.array([0.0, 0, 1]), unit(camera.unproject(centre))), 1, 2
-    )
-    world = (points - points[:, 23:25].mean(axis=1, keepdims=True)) @ np.swapaxes(R_crop_cam, 1, 2)
-    rois = np.column_stack([centre, side, np.zeros(count)]).astype(np.float32)
-    sure = np.ones((count, 33), np.float32)
-    landmarks = Landmarks(
-        image=np.concatenate([image, np.zeros((count, 33, 1))], axis=2).astype(np.float32),
-        world=world.astype(np.float32),
-        visibility=sure,
-        presence=sure,
-        scores=np.full(count, 0.9, np.float32),
-        boxes=np.concatenate([low, high], axis=1).astype(np.float32),
-        rois=rois,
-        next_rois=rois,
-    )
-    return landmarks, points
-
-
-def frame_of(camera: Camera) -> Frame:
-    return Frame(np.zeros((camera.height, camera.width, 3), np.uint8), camera, stamp=0)
-
-
 def points_of(body: BodyModel, people) -> np.ndarray:
     return body.blazepose(torch.from_numpy(people.vertices)).numpy()
-
-
-def distances(count: int) -> np.ndarray:
-    rng = np.random.default_rng(5)
-    depth = rng.uniform(3.5, 8.0, count)
-    return np.column_stack([rng.uniform(-0.3, 0.3, count) * depth, 0.05 * depth, depth])
 
 
 @pytest.mark.parametrize('camera', [DISTORTED, PINHOLE], ids=['distorted', 'pinhole'])
@@ -311,66 +235,3 @@ def test_covariance_grows_with_what_is_hidden(body, estimator):
     # On renders of half hidden people the root mean square error is 15 to 30 % of the distance.
     assert (sigmas(0.45) > 0.15).all()
     assert (sigmas(0.2) > sigmas(0.45)).all()
-
-
-def test_translation_solves_exact_rays():
-    rng = np.random.default_rng(1)
-    points, t = rng.normal(0, 0.5, (3, 20, 3)), np.array([[0.3, -0.2, 4], [2.0, 1, 3], [0, 0, 9]])
-    rays = points + t[:, None]
-    solved = translation_from_rays(points, rays / rays[..., 2:], np.ones((3, 20)))
-    np.testing.assert_allclose(solved, t, atol=1e-6)
-
-
-def test_translation_stays_before_the_camera():
-    rng = np.random.default_rng(1)
-    points = rng.normal(0, 0.5, (1, 20, 3))
-    mirrored = points * [-1, -1, 1] + [0, 0, 4.0]
-    solved = translation_from_rays(points, mirrored, np.ones((1, 20)))
-    assert solved[0, 2] > 0.1
-
-
-def test_placement_finds_turn_and_translation():
-    rng = np.random.default_rng(1)
-    points, t = rng.normal(0, 0.5, (2, 40, 3)), np.array([[0.3, -0.2, 4], [2.0, 1, 5]])
-    R = Rotation.from_rotvec([[0.1, -0.05, 0.12], [-0.1, 0.1, 0.0]]).as_matrix()
-    placed = points @ np.swapaxes(R, 1, 2) + t[:, None]
-    placement = place_on_rays(points, placed / placed[..., 2:], np.ones((2, 40)))
-    # The prior holds the turn back by a little.
-    np.testing.assert_allclose(placement.R, R, atol=0.02)
-    np.testing.assert_allclose(placement.translation, t, rtol=0.01, atol=0.02)
-    assert (np.linalg.eigvalsh(placement.covariance) > 0).all()
-
-
-def test_errors_of_the_pose_do_not_send_people_away():
-    rng = np.random.default_rng(3)
-    body, t = rng.normal(0, [0.2, 0.45, 0.15], (400, 13, 3)), np.array([0.3, -0.2, 4.0])
-    rays = (body + t) / (body + t)[..., 2:]
-    seen = rays + rng.normal(0, 0.01 / t[2], rays.shape) * [1, 1, 0]
-    posed = body + rng.normal(0, 0.04, body.shape)
-    placement = place_on_rays(posed, seen, np.ones(body.shape[:2]))
-    assert abs(placement.translation[:, 2].mean() / t[2] - 1.0) < 0.006
-
-
-def test_placement_survives_missing_rays_and_no_trust():
-    rng = np.random.default_rng(1)
-    points, t = rng.normal(0, 0.5, (1, 20, 3)), np.array([[0.3, -0.2, 4]])
-    rays = (points + t) / (points + t)[..., 2:]
-    rays[:, :8] = np.nan
-    for trust in (1.0, 0.0):
-        placement = place_on_rays(points, rays, np.full((1, 20), trust))
-        np.testing.assert_allclose(placement.translation, t, atol=1e-4)
-    nothing = place_on_rays(points, np.full((1, 20, 3), np.nan), np.ones((1, 20)))
-    assert np.isfinite(nothing.translation).all()
-    assert np.isfinite(nothing.R).all()
-
-
-def test_smallest_turn():
-    rng = np.random.default_rng(2)
-    a, b = unit(rng.normal(size=(50, 3))), unit(rng.normal(size=(50, 3)))
-    b[:3] = -a[:3]
-    R = smallest_turn(a, b)
-    np.testing.assert_allclose((R @ a[..., None])[..., 0], b, atol=1e-9)
-    np.testing.assert_allclose(R @ np.swapaxes(R, 1, 2), np.tile(np.eye(3), (50, 1, 1)), atol=1e-9)
-    np.testing.assert_allclose(np.linalg.det(R), 1, atol=1e-9)
-    angle = np.arccos((a * b).sum(axis=1).clip(-1, 1))
-    np.testing.assert_allclose(Rotation.from_matrix(R).magnitude(), angle, atol=1e-6)
