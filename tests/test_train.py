@@ -14,9 +14,8 @@ from metrichmsr_ros.geometry.rotations import aa_to_matrix
 from metrichmsr_ros.models.evidence import Evidence, RAY_MAP_SIZE
 from metrichmsr_ros.models.metric_hmr import MetricHMR, MetricHMRConfig
 from metrichmsr_ros.train import Batches, learning_rate, train
-from metrichmsr_ros.train_config import flat, LossWeights, override, read_settings, TrainConfig
-from metrichmsr_ros.train_log import CsvLog, read_log
-from metrichmsr_ros.train_state import use_bfloat16
+from metrichmsr_ros.train_config import LossWeights, TrainConfig
+from metrichmsr_ros.train_log import read_log
 
 TINY = MetricHMRConfig(
     dim=16, heads=2, expert_hidden=16, routed_experts=2, patch_blocks=1, global_blocks=1,
@@ -235,91 +234,6 @@ def test_rate_rises_then_falls_to_its_end():
     assert rates[4] == pytest.approx(0.01)
 
 
-def test_overrides_reach_nested_fields_with_their_types():
-    config = override(
-        TrainConfig(),
-        {
-            'steps': '7',
-            'minutes': '0',
-            'loss.height': '2.5',
-            'resume': 'true',
-            'out': 'a/b',
-            'data.fov': '40,60',
-            'data.motions': 'x',
-            'model.dim': '32',
-        },
-    )
-
-    assert (config.steps, config.loss.height, config.resume) == (7, 2.5, True)
-    assert config.out == Path('a/b')
-    assert (config.data.fov, config.data.motions) == ((40.0, 60.0), ('x',))
-    assert config.model.dim == 32
-    assert flat(config)['loss.height'] == 2.5
-
-
-@pytest.mark.parametrize(
-    ('key', 'value', 'message'),
-    [
-        ('stepz', '3', 'unknown key stepz; known: .*loss.height'),
-        ('loss', '3', 'unknown key loss'),
-        ('loss.hight', '3', 'unknown key loss.hight'),
-        ('out.name', 'x', 'unknown key out.name'),
-        ('batch_size', '3.5', "batch_size must be int, got '3.5'"),
-        ('learning_rate', 'fast', "learning_rate must be float, got 'fast'"),
-        ('learning_rate', 'nan', "learning_rate must be float, got 'nan'"),
-        ('resume', 'yes', "resume must be true or false, got 'yes'"),
-        ('batch_size', '0', 'batch_size must be at least 1, got 0'),
-        ('data.fov', '40', "data.fov must be 2 values with commas, got '40'"),
-        ('model.heads', '0', 'heads is 0'),
-        ('warmup', '1', r'warmup must be in \[0, 1\), got 1.0'),
-        ('device', 'tpu', "device must be .* got 'tpu'"),
-        ('steps', '5', 'one of steps and minutes'),
-    ],
-)
-def test_bad_overrides_name_key_and_value(key, value, message):
-    with pytest.raises(ValueError, match=message):
-        override(TrainConfig(), {key: value})
-
-
-def test_settings_are_key_equals_value():
-    assert read_settings(['--steps=5', '--out=a=b']) == {
-        'steps': '5',
-        'out': 'a=b',
-        'minutes': '0',
-    }
-    for bad in (['steps=5'], ['--steps'], ['--=5'], ['x']):
-        with pytest.raises(ValueError, match='expected --key=value'):
-            read_settings(bad)
-    with pytest.raises(ValueError, match='--seed is given twice'):
-        read_settings(['--seed=1', '--seed=2'])
-
-
-def test_command_lists_its_keys_and_refuses_others(capsys):
-    assert main(['train', '--keys', '--loss.height=2']) == 0
-    assert '--loss.height=2.0\n' in capsys.readouterr().out
-    assert main(['train', '--lerning_rate=1']) == 2
-    assert 'unknown key lerning_rate' in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        main(['evaluate', 'x.json', '--method', 'm', '--steps=3'])
-    assert 'unrecognized arguments: --steps=3' in capsys.readouterr().err
-
-
-def test_bfloat16_stays_inside_a_module():
-    linear = nn.Linear(8, 8)
-    seen = []
-    linear.register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
-    use_bfloat16(linear, torch.device('cpu'))
-    x = torch.randn(4, 8)
-
-    y = linear(x)
-
-    assert (seen, y.dtype) == ([torch.bfloat16], torch.float32)
-    assert not torch.is_autocast_enabled('cpu')
-    with pytest.raises(RuntimeError):
-        linear(torch.randn(4, 7))
-    assert not torch.is_autocast_enabled('cpu')
-
-
 def test_command_trains_on_sampled_people_with_poses_held_out(tmp_path):
     settings = {
         'out': tmp_path / 'run', 'steps': 2, 'batch_size': 4, 'workers': 0, 'threads': 1,
@@ -333,15 +247,3 @@ def test_command_trains_on_sampled_people_with_poses_held_out(tmp_path):
     figures = read_log(tmp_path / 'run' / 'validation.csv')[-1]
     assert 50 < figures['mpjpe'] < 1000
     assert figures['step'] == 2
-
-
-def test_log_drops_what_a_resumed_run_writes_again(tmp_path):
-    path = tmp_path / 'log.csv'
-    first = CsvLog(path)
-    for step in (1, 2, 3):
-        first.write({'step': step, 'loss': 0.5 * step})
-    CsvLog(path, after_step=2).write({'step': 3, 'loss': 9})
-
-    assert [row['loss'] for row in read_log(path)] == [0.5, 1.0, 9.0]
-    CsvLog(path)
-    assert read_log(path) == []
