@@ -257,7 +257,7 @@ def test_predictions_survive_the_file(body, tmp_path):
         (lambda d: d.update(schema=2), '"schema": 1'),
         (lambda d: d['images'].clear(), '1 images of the index do not appear'),
         (lambda d: d['images'].append(d['images'][0]), 'appears more than once'),
-        (lambda d: d['images'][0]['people'][0].pop('pose'), r"images\[0\] has no 'pose'"),
+        (lambda d: d['images'][0]['people'][0].pop('pose'), r'0\] \(a.jpg\) has no .pose'),
         (lambda d: d['images'][0]['people'][0].update(shape=[1.0]), r'shape that is not \(10,\)'),
         (lambda d: d['images'][0]['people'][0].update(score='high'), r'images\[0\]'),
         (lambda d: d['images'][0].update(people=3), r'images\[0\]'),

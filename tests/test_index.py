@@ -25,7 +25,7 @@ def image_entry(file: str, people: list[dict]) -> dict:
         (lambda d: d['images'][0].update(distortion_model='round'), 'round'),
         (lambda d: d['images'][0]['people'][0].update(bbox_xyxy=[5, 5, 1, 9]), 'x_min < x_max'),
         (lambda d: d['images'][0]['people'][0].update(joints={'nose': [1, 2]}), 'joint nose'),
-        (lambda d: d['images'].append(d['images'][0]), 'listed more than once'),
+        (lambda d: d['images'].append(d['images'][0]), 'appears more than once'),
         (lambda d: d['images'].append('b.jpg'), r'images\[1\]'),
     ],
 )

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-import json
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+from metrichmsr_ros.data.image_list import read_images
 from metrichmsr_ros.geometry.camera import Camera
-
-SCHEMA = 1
 
 
 @dataclass(frozen=True)
@@ -127,44 +125,8 @@ def read_index(path: str | Path) -> tuple[IndexImage, ...]:
         OSError: The file cannot be opened.
     """
     path = Path(path)
-    document = read_json(path)
-    images = document.get('images')
-    if document.get('schema') != SCHEMA or not isinstance(images, list):
-        raise ValueError(
-            f'{path}: an index has "schema": {SCHEMA} and a list "images", '
-            f'not "schema": {document.get("schema")!r}'
-        )
-    parsed = []
-    for number, entry in enumerate(images):
-        try:
-            parsed.append(_parse_image(entry, path.parent))
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            name = entry.get('file', '?') if isinstance(entry, dict) else '?'
-            reason = f'has no {error}' if isinstance(error, KeyError) else str(error)
-            raise ValueError(f'{path}: images[{number}] ({name}) {reason}') from error
-    files = [image.file for image in parsed]
-    repeated = next((name for name in files if files.count(name) > 1), None)
-    if repeated is not None:
-        raise ValueError(f'{path}: the file {repeated} is listed more than once')
-    return tuple(parsed)
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON file whose top is an object.
-
-    Raises:
-        ValueError: Not JSON, or not an object.
-        OSError: The file cannot be opened.
-    """
-    try:
-        document = json.loads(path.read_text(encoding='utf-8'))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f'{path} is not JSON: {error}') from error
-    if not isinstance(document, dict):
-        raise ValueError(
-            f'{path}: the top of the file is a {type(document).__name__}, not an object'
-        )
-    return document
+    _, images = read_images(path, 'an index has', lambda entry: _parse_image(entry, path.parent))
+    return tuple(images)
 
 
 def _parse_image(entry: dict[str, Any], folder: Path) -> IndexImage:

@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 
 from metrichmsr_ros.body.joints import JOINT_NAMES as SMPL_JOINT_NAMES
-from metrichmsr_ros.data.index import IndexImage, read_json
+from metrichmsr_ros.data.image_list import read_images, SCHEMA
+from metrichmsr_ros.data.index import IndexImage
 from metrichmsr_ros.structures import NUM_JOINTS, NUM_SHAPE
-
-SCHEMA = 1
 
 
 @dataclass(frozen=True)
@@ -101,27 +100,8 @@ def read_predictions(path: Path, images: Sequence[IndexImage]) -> Predictions:
             the file, entry and rule.
         OSError: The file cannot be opened.
     """
-    document = read_json(path)
-    entries = document.get('images')
-    if document.get('schema') != SCHEMA or not isinstance(entries, list):
-        raise ValueError(
-            f'{path}: predictions have "schema": {SCHEMA} and a list "images", '
-            f'not "schema": {document.get("schema")!r}'
-        )
-    parsed: dict[str, PredictedImage] = {}
-    for number, entry in enumerate(entries):
-        try:
-            image = PredictedImage(
-                file=str(entry['file']),
-                people=tuple(_person_from_json(person) for person in entry['people']),
-                seconds=float(entry.get('seconds', 0.0)),
-            )
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            reason = f'has no {error}' if isinstance(error, KeyError) else str(error)
-            raise ValueError(f'{path}: images[{number}] {reason}') from error
-        if image.file in parsed:
-            raise ValueError(f'{path}: the image {image.file} appears more than once')
-        parsed[image.file] = image
+    document, answers = read_images(path, 'predictions have', _image_from_json)
+    parsed = {image.file: image for image in answers}
     absent = [image.file for image in images if image.file not in parsed]
     if absent:
         raise ValueError(
@@ -171,6 +151,14 @@ def _person_to_json(person: PredictedPerson) -> dict[str, Any]:
         'height': float(person.height),
         'pelvis_sigma': None if person.pelvis_sigma is None else float(person.pelvis_sigma),
     }
+
+
+def _image_from_json(entry: dict[str, Any]) -> PredictedImage:
+    return PredictedImage(
+        file=str(entry['file']),
+        people=tuple(_person_from_json(person) for person in entry['people']),
+        seconds=float(entry.get('seconds', 0.0)),
+    )
 
 
 def _person_from_json(entry: dict[str, Any]) -> PredictedPerson:
