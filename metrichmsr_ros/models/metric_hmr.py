@@ -17,8 +17,8 @@ import torch
 from torch import nn, Tensor
 
 from metrichmsr_ros.body.body_model import BodyModel
-from metrichmsr_ros.geometry.vectors import length, unit
 from metrichmsr_ros.body.body_points import BodyPoints
+from metrichmsr_ros.geometry.vectors import length, unit
 from metrichmsr_ros.models.blazepose_encoder import BlazePoseEncoder
 from metrichmsr_ros.models.canonical import canonical, CropFrame
 from metrichmsr_ros.models.evidence import Evidence
