@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import nn, Tensor
 
-from metrichmsr_ros.models.canonical import Canonical
+from metrichmsr_ros.models.canonical import Canonical, canonical
 from metrichmsr_ros.models.evidence import Evidence
+from metrichmsr_ros.models.image_encoder import LandmarkTokens
 from metrichmsr_ros.structures import NUM_LANDMARKS
 
 # Ray (2), world in crop axes (3) and in the torso's (3), relative depth, visibility, presence, the
@@ -48,25 +49,33 @@ class BlazePoseEncoder(nn.Module):
             nn.Linear(person_hidden, person_tokens * dim),
         )
 
-    def forward(self, evidence: Evidence, canonical: Canonical) -> Tensor:
+    def canonical(self, evidence: Evidence) -> Canonical:
+        """Bring evidence into the axes of its crops."""
+        return canonical(evidence)
+
+    def forward(self, evidence: Evidence, crop: Canonical) -> Tensor:
         """Encode the landmarks of B people.
 
         Args:
             evidence: The people.
-            canonical: The same evidence in crop axes.
+            crop: The same evidence in crop axes.
 
         Returns:
             Tokens, (B, P + 33, D), the person's first.
         """
-        features = _features(evidence, canonical)
+        features = _features(evidence, crop)
         known = features[..., -1:] > 0
         tokens = (features.transpose(0, 1) @ self.weight).transpose(0, 1) + self.name
         tokens = self.mix(torch.where(known, tokens, self.missing))
         person = self.person(features.flatten(1)).unflatten(-1, (self.person_tokens, -1))
         return torch.cat([person, tokens], dim=1)
 
+    def landmarks(self, tokens: Tensor, crop: Canonical) -> LandmarkTokens:
+        """Return the tokens (B, 33, D), which are the landmarks', with their rays."""
+        return LandmarkTokens(tokens, crop.plane, crop.seen)
 
-def _features(evidence: Evidence, canonical: Canonical) -> Tensor:
+
+def _features(evidence: Evidence, crop: Canonical) -> Tensor:
     """Return (B, 33, F), zero for a landmark of which nothing is known."""
     columns = [
         evidence.relative_depth,
@@ -75,8 +84,8 @@ def _features(evidence: Evidence, canonical: Canonical) -> Tensor:
         evidence.score[:, None].expand_as(evidence.presence),
         evidence.presence.new_ones(evidence.presence.shape),
     ]
-    world = _WORLD_SCALE * canonical.world
+    world = _WORLD_SCALE * crop.world
     # Where the person faces is known once; limbs about the torso look alike from all sides.
-    points = [canonical.plane, world, world @ canonical.torso]
+    points = [crop.plane, world, world @ crop.torso]
     features = torch.cat([*points, torch.stack(columns, -1)], dim=-1)
-    return torch.where(canonical.seen.unsqueeze(-1), features, 0.0)
+    return torch.where(crop.seen.unsqueeze(-1), features, 0.0)

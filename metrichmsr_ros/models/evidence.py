@@ -18,7 +18,7 @@ from metrichmsr_ros.structures import Frame, Landmarks, NUM_LANDMARKS
 
 RAY_MAP_SIZE = 8
 # Top left, top right, bottom right, bottom left of the unit square about the origin.
-_CORNERS = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]])
+CORNERS = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]])
 
 
 @dataclass(frozen=True)
@@ -64,12 +64,12 @@ class Evidence:
         pixels = np.concatenate(
             [
                 landmarks.image[..., :2],
-                crop_pixels(rois, _CORNERS),
+                crop_pixels(rois, CORNERS),
                 crop_pixels(rois, cells(size)),
             ],
             axis=1,
         )
-        rays, exact = _all_rays(frame.camera, pixels)
+        rays, exact = rays_of_pixels(frame.camera, pixels)
         depth = landmarks.image[..., 2] / rois[:, 2:3]
         known = exact[:, :NUM_LANDMARKS] & np.isfinite(depth)
         known &= np.isfinite(landmarks.world).all(axis=-1)
@@ -123,7 +123,7 @@ def crop_pixels(rois: np.ndarray, places: np.ndarray) -> np.ndarray:
     return rois[:, None, :2] + turn_in_image(offsets, rois[:, 3])
 
 
-def _all_rays(camera: Camera, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def rays_of_pixels(camera: Camera, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return rays (N, K, 3), and whether the lens has them; else they are those without a lens."""
     finite = np.isfinite(pixels).all(axis=-1)
     pixels = np.where(finite[..., None], pixels, camera.K[:2, 2]).astype(np.float64)

@@ -5,11 +5,10 @@ Encoders → HumanMoE → heads; docs/model.md says what is the paper's and what
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict
 import json
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -19,13 +18,15 @@ from torch import nn, Tensor
 from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.body.body_points import BodyPoints
 from metrichmsr_ros.geometry.vectors import length, unit
-from metrichmsr_ros.models.blazepose_encoder import BlazePoseEncoder
-from metrichmsr_ros.models.canonical import canonical, CropFrame
+from metrichmsr_ros.models.canonical import CropFrame
+from metrichmsr_ros.models.encoders import build_encoders
 from metrichmsr_ros.models.evidence import Evidence
 from metrichmsr_ros.models.heads import PoseHead, Position, PositionHead, ShapeHead
 from metrichmsr_ros.models.human_moe import HumanMoE
+from metrichmsr_ros.models.image_encoder import ImageEncoder
+from metrichmsr_ros.models.image_evidence import ImageEvidence
+from metrichmsr_ros.models.network_config import check_names, MetricHMRConfig
 from metrichmsr_ros.models.prediction import Prediction
-from metrichmsr_ros.models.ray_encoder import RayEncoder
 
 CHECKPOINTS = Path(__file__).parent / 'checkpoints'
 CONFIG_FILE, WEIGHTS_FILE = 'config.json', 'model.safetensors'
@@ -33,58 +34,6 @@ CONFIG_FILE, WEIGHTS_FILE = 'config.json', 'model.safetensors'
 
 class CheckpointError(ValueError):
     """A checkpoint is missing, unreadable or does not fit."""
-
-
-@dataclass(frozen=True)
-class MetricHMRConfig:
-    """Sizes of the network; the defaults are the ``blazepose`` size.
-
-    Attributes:
-        dim: Width of the tokens.
-        heads: Attention heads.
-        expert_hidden: Hidden units of an expert.
-        routed_experts: Routed image experts, 0 for none.
-        patch_blocks: HumanMoE blocks gated token by token.
-        global_blocks: HumanMoE blocks gated person by person.
-        ray_patch: Cells of the ray map along a patch's side.
-        person_tokens: Tokens of the whole person.
-        person_hidden: Hidden units of the perceptron that makes them.
-        head_hidden: Hidden units of the heads.
-
-    Raises:
-        ValueError: If a value is out of its range.
-    """
-
-    dim: int = 128
-    heads: int = 4
-    expert_hidden: int = 128
-    routed_experts: int = 4
-    patch_blocks: int = 2
-    global_blocks: int = 2
-    ray_patch: int = 4
-    person_tokens: int = 4
-    person_hidden: int = 512
-    head_hidden: int = 256
-
-    def __post_init__(self) -> None:
-        may_be_zero = {'routed_experts', 'patch_blocks', 'global_blocks'}
-        for name, value in asdict(self).items():
-            least = 0 if name in may_be_zero else 1
-            if not isinstance(value, int) or value < least:
-                raise ValueError(f'{name} is {value!r}: it must be an integer of at least {least}')
-        if not self.patch_blocks + self.global_blocks:
-            raise ValueError('patch_blocks and global_blocks are 0: there must be a block')
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> MetricHMRConfig:
-        """Build a config in which every field is named.
-
-        Raises:
-            ValueError: A field is unknown, missing or out of its range.
-        """
-        names = {item.name for item in fields(cls)}
-        _check_names(set(values), names, 'config')
-        return cls(**values)
 
 
 class MetricHMR(nn.Module):
@@ -100,14 +49,14 @@ class MetricHMR(nn.Module):
         Args:
             config: Sizes.
             body: The body whose parameters it estimates.
+
+        Raises:
+            ValueError: It has ViTPose, and ``transformers`` is not installed.
         """
         super().__init__()
         self.config = config
         dim, features = config.dim, (config.person_tokens + 2) * config.dim
-        self.image_encoder = BlazePoseEncoder(
-            dim, person_tokens=config.person_tokens, person_hidden=config.person_hidden
-        )
-        self.ray_encoder = RayEncoder(dim, heads=config.heads, patch=config.ray_patch)
+        self.image_encoder, self.ray_encoder = build_encoders(config)
         self.human_moe = HumanMoE(
             dim,
             heads=config.heads,
@@ -126,30 +75,32 @@ class MetricHMR(nn.Module):
         """The body whose parameters are estimated."""
         return self.points.body
 
-    def forward(self, evidence: Evidence) -> Prediction:
+    def forward(self, evidence: Evidence | ImageEvidence) -> Prediction:
         """Estimate B people.
 
         Args:
-            evidence: On this module's device.
+            evidence: Of the kind that the image encoder takes, on this module's device.
 
         Returns:
             The people, in the camera frame of the evidence.
         """
-        crop = canonical(evidence)
-        image = self.image_encoder(evidence, crop)
+        encoder: ImageEncoder = self.image_encoder
+        crop = encoder.canonical(evidence)
+        image = encoder(evidence, crop)
         rays = self.ray_encoder(crop.ray_map, crop.frame.angle)
         image, rays, router = self.human_moe(image, rays)
-        own, landmark_tokens = image.tensor_split([self.config.person_tokens], dim=1)
-        means = [landmark_tokens.mean(1), rays.mean(1)]
+        own, tokens = image.tensor_split([self.config.person_tokens], dim=1)
+        means = [tokens.mean(1), rays.mean(1)]
         person = torch.cat([own.flatten(1), *means], dim=-1)
         rotations, shape = self.pose_head(person, crop.torso), self.shape_head(person)
         joints, landmarks = self.points(rotations, shape)
+        found = encoder.landmarks(tokens, crop)
         position = self.position_head(
             person,
-            landmark_tokens,
+            found.tokens,
             landmarks,
-            plane=crop.plane,
-            seen=crop.seen,
+            plane=found.plane,
+            seen=found.seen,
             angle=crop.frame.angle,
         )
         return _in_camera_axes(crop.frame, rotations, shape, joints, landmarks, position, router)
@@ -185,7 +136,7 @@ class MetricHMR(nn.Module):
         body = BodyModel.load() if body is None else body
         try:
             config = json.loads((folder / CONFIG_FILE).read_text())
-            _check_names(set(config), {'network', 'body_model'}, 'config')
+            check_names(set(config), {'network', 'body_model'}, 'config')
             if config['body_model'] != body.name:
                 raise ValueError(f'it is for body {config["body_model"]!r}, not {body.name!r}')
             network = cls(MetricHMRConfig.from_dict(config['network']), body)
@@ -198,7 +149,7 @@ class MetricHMR(nn.Module):
 
     def _check_weights(self, weights: dict[str, Tensor]) -> None:
         wanted = self.state_dict()
-        _check_names(set(weights), set(wanted), 'weights')
+        check_names(set(weights), set(wanted), 'weights')
         for name, value in wanted.items():
             if weights[name].shape != value.shape:
                 shapes = tuple(weights[name].shape), tuple(value.shape)
@@ -258,9 +209,3 @@ def _ray_axes(points: Tensor, *, right: Tensor) -> Tensor:
     right = right - (right * ray).sum(-1, keepdim=True) * ray
     right = unit(right)
     return torch.stack([ray, right, torch.linalg.cross(ray, right)], dim=-1)
-
-
-def _check_names(found: set[str], wanted: set[str], what: str) -> None:
-    unknown, missing = sorted(found - wanted), sorted(wanted - found)
-    if unknown or missing:
-        raise ValueError(f'{what}: unknown {unknown}, missing {missing}')
