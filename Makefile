@@ -29,7 +29,7 @@ setup:
 	@'$(INTERPRETER)' scripts/bootstrap $(call option,PYTHON,python)
 
 demo: setup
-	@$(RUN) -m metrichmsr_ros.ros.demo $(call option,SOURCE,source) \
+	@$(RUN) -m metrichmsr_ros.start metrichmsr_ros.ros.demo $(call option,SOURCE,source) \
 	  $(call option,DURATION,duration) $(call option,FOV,fov) \
 	  $(call option,CAMERA_INFO,camera-info) $(call option,OUTPUT,output) $(ARGS)
 

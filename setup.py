@@ -50,10 +50,10 @@ setup(
     },
     entry_points={
         'console_scripts': [
-            f'metrichmsr = {NAME}.cli:main',
-            f'metrichmsr_node = {NAME}.ros.node:main',
-            f'camera_node = {NAME}.ros.camera:main',
-            f'monitor = {NAME}.ros.monitor:main',
+            f'metrichmsr = {NAME}.start:metrichmsr',
+            f'metrichmsr_node = {NAME}.start:metrichmsr_node',
+            f'camera_node = {NAME}.start:camera_node',
+            f'monitor = {NAME}.start:monitor',
         ],
     },
 )

@@ -12,6 +12,7 @@ import sys
 from typing import NoReturn, TYPE_CHECKING
 
 from metrichmsr_ros.perception.blazepose.assets import AssetError
+from metrichmsr_ros.start import loading, start
 
 if TYPE_CHECKING:
     from metrichmsr_ros.body.body_model import BodyModel
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 EXIT_BAD_INPUT = 2
-EXIT_INTERRUPTED = 130
 
 
 class _Parser(argparse.ArgumentParser):
@@ -39,6 +39,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         Exit code: 0, or 2 after one line about bad input on standard error.
+
+    Raises:
+        KeyboardInterrupt: See ``metrichmsr_ros/start.py``.
     """
     parser = _parser()
     arguments, settings = parser.parse_known_args(argv)
@@ -49,8 +52,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format='%(message)s', stream=sys.stderr)
     try:
         arguments.run(arguments)
-    except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
     except (ValueError, OSError, FloatingPointError, AssetError) as error:
         logger.debug('where it was raised', exc_info=True)
         sys.stderr.write(f'metrichmsr: error: {" ".join(str(error).split())}\n')
@@ -138,9 +139,10 @@ def _version() -> str:
 
 
 def _infer(arguments: argparse.Namespace) -> None:
-    from metrichmsr_ros.body.body_model import BodyModel
-    from metrichmsr_ros.data.index import read_index
-    from metrichmsr_ros.data.predictions import write_predictions
+    with loading():
+        from metrichmsr_ros.body.body_model import BodyModel
+        from metrichmsr_ros.data.index import read_index
+        from metrichmsr_ros.data.predictions import write_predictions
 
     images = read_index(arguments.index)
     body = BodyModel.load(arguments.body_model)
@@ -148,10 +150,11 @@ def _infer(arguments: argparse.Namespace) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
-    from metrichmsr_ros.body.body_model import BodyModel
-    from metrichmsr_ros.data.index import read_index
-    from metrichmsr_ros.data.predictions import read_predictions
-    from metrichmsr_ros.evaluate import evaluate
+    with loading():
+        from metrichmsr_ros.body.body_model import BodyModel
+        from metrichmsr_ros.data.index import read_index
+        from metrichmsr_ros.data.predictions import read_predictions
+        from metrichmsr_ros.evaluate import evaluate
 
     if arguments.boxes is not None and arguments.method is None:
         raise ValueError('--boxes is for --method; --predictions have been made already')
@@ -171,13 +174,15 @@ def _evaluate(arguments: argparse.Namespace) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    from metrichmsr_ros.train_config import flat, override, read_settings, TrainConfig
+    with loading():
+        from metrichmsr_ros.train_config import flat, override, read_settings, TrainConfig
 
     config = override(TrainConfig(), read_settings(arguments.settings))
     if arguments.keys:
         sys.stdout.writelines(f'--{key}={value}\n' for key, value in flat(config).items())
         return
-    from metrichmsr_ros.train import run
+    with loading():
+        from metrichmsr_ros.train import run
 
     run(config)
 
@@ -185,8 +190,9 @@ def _train(arguments: argparse.Namespace) -> None:
 def _predict(
     arguments: argparse.Namespace, images: Sequence[IndexImage], body: BodyModel
 ) -> Predictions:
-    from metrichmsr_ros.infer import check_images, infer, landmark_finder
-    from metrichmsr_ros.models.methods import build_method
+    with loading():
+        from metrichmsr_ros.infer import check_images, infer, landmark_finder
+        from metrichmsr_ros.models.methods import build_method
 
     estimator = build_method(arguments.method, body)
     check_images(images)
@@ -202,4 +208,4 @@ def _predict(
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(start('metrichmsr_ros.cli'))

@@ -38,7 +38,7 @@ class Job:
 
     def command(self) -> list[str]:
         """Return the command line."""
-        words = [sys.executable, '-m', self.module, '--ros-args']
+        words = [sys.executable, '-m', 'metrichmsr_ros.start', self.module, '--ros-args']
         words += parameter_arguments(self.parameters)
         for old, new in self.remappings:
             words += ['-r', f'{old}:={new}']

@@ -29,6 +29,7 @@ from metrichmsr_ros.ros.parameter_server import ParameterServer
 from metrichmsr_ros.ros.parameters import pipeline_config
 from metrichmsr_ros.ros.run import run_node
 from metrichmsr_ros.ros.worker import Worker
+from metrichmsr_ros.start import loading
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 _REPORT_PERIOD = 1.0
@@ -244,8 +245,9 @@ def _resident_megabytes() -> float:
 
 def main(args: list[str] | None = None) -> int:
     """Run the node with the real pipeline; returns the exit code."""
-    from metrichmsr_ros.perception.pipeline import build_pipeline
-    from metrichmsr_ros.visualization import draw_scene
+    with loading():
+        from metrichmsr_ros.perception.pipeline import build_pipeline
+        from metrichmsr_ros.visualization import draw_scene
 
     return run_node(lambda: MetricHmsrNode(build=build_pipeline, draw=draw_scene), args)
 
