@@ -21,16 +21,13 @@ def main():
 
 def started(folder: Path, action: str) -> subprocess.Popen[str]:
     (folder / 'command.py').write_text(LOADING.format(action=action))
-    process = subprocess.Popen(
+    return subprocess.Popen(
         [sys.executable, '-m', 'metrichmsr_ros.start', 'command', '--word'],
         env={**os.environ, 'PYTHONPATH': f'{folder}{os.pathsep}{os.getcwd()}'},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert process.stdout is not None
-    assert process.stdout.readline() == 'loading\n'
-    return process
 
 
 @pytest.mark.parametrize(
@@ -43,7 +40,8 @@ def started(folder: Path, action: str) -> subprocess.Popen[str]:
 )
 def test_interrupt_while_loading_is_one_line(tmp_path, action):
     process = started(tmp_path, action)
-    time.sleep(0.1)
+    assert process.stdout is not None
+    assert process.stdout.readline() == 'loading\n'
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=20) == ('', 'interrupted\n')
     assert process.returncode == 130
@@ -51,7 +49,8 @@ def test_interrupt_while_loading_is_one_line(tmp_path, action):
 
 def test_interrupt_of_the_command_is_one_line(tmp_path):
     process = started(tmp_path, '')
-    assert process.communicate(timeout=20) == ("arguments ['--word']\n", 'interrupted\n')
+    said = process.communicate(timeout=20)
+    assert said == ("loading\narguments ['--word']\n", 'interrupted\n')
     assert process.returncode == 130
 
 
