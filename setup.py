@@ -8,6 +8,7 @@ from setuptools import find_packages, setup
 package = ElementTree.parse('package.xml')
 NAME = package.findtext('name')
 SHARE = f'share/{NAME}'
+VITPOSE = 'transformers>=4.48'
 
 setup(
     name=NAME,
@@ -46,7 +47,8 @@ setup(
         'demo': ['rerun-sdk'],
         'dev': ['mypy', 'ruff'],
         'smplx': ['smplx'],
-        'test': ['pytest', 'pytest-timeout'],
+        'test': ['pytest', 'pytest-timeout', VITPOSE],
+        'vitpose': [VITPOSE],
     },
     entry_points={
         'console_scripts': [

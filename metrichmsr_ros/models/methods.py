@@ -3,31 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from os import PathLike
 
 from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.models.estimator import Estimator
 from metrichmsr_ros.models.landmark_ik import LandmarkIK
 
+_Checkpoint = str | PathLike[str] | None
 
-def _metric_hmr(body: BodyModel) -> Estimator:
+
+def _landmark_ik(body: BodyModel, checkpoint: _Checkpoint) -> Estimator:
+    if checkpoint is not None:
+        raise ValueError(f'checkpoint is {str(checkpoint)!r}: {LandmarkIK.name} has none')
+    return LandmarkIK(body)
+
+
+def _metric_hmr(body: BodyModel, checkpoint: _Checkpoint) -> Estimator:
     # Only who asks for the network waits for its modules to load.
-    from metrichmsr_ros.models.network_estimator import NetworkEstimator
+    from metrichmsr_ros.models.network_estimator import DEFAULT_CHECKPOINT, NetworkEstimator
 
-    return NetworkEstimator.from_pretrained(body=body)
+    source = DEFAULT_CHECKPOINT if checkpoint is None else checkpoint
+    return NetworkEstimator.from_pretrained(source, body=body)
 
 
-METHODS: dict[str, Callable[[BodyModel], Estimator]] = {
-    LandmarkIK.name: LandmarkIK,
+METHODS: dict[str, Callable[[BodyModel, _Checkpoint], Estimator]] = {
+    LandmarkIK.name: _landmark_ik,
     'metrichmr': _metric_hmr,
 }
 
 
-def build_method(name: str, body: BodyModel) -> Estimator:
+def build_method(name: str, body: BodyModel, *, checkpoint: _Checkpoint = None) -> Estimator:
     """Return the estimator called ``name``.
 
+    Args:
+        name: One of ``METHODS``.
+        body: The body whose parameters it estimates.
+        checkpoint: Folder of a network's weights, or the name of one that ships; None = the
+            method's own.
+
     Raises:
-        ValueError: There is none, or its checkpoint is missing or is for another body.
+        ValueError: There is no such method, or its checkpoint is missing or is for another body.
     """
     if name not in METHODS:
         raise ValueError(f'unknown method {name!r}; there is {", ".join(METHODS)}')
-    return METHODS[name](body)
+    return METHODS[name](body, checkpoint)

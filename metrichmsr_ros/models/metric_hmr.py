@@ -10,6 +10,7 @@ import json
 from os import PathLike
 from pathlib import Path
 
+import numpy as np
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 import torch
@@ -17,16 +18,19 @@ from torch import nn, Tensor
 
 from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.body.body_points import BodyPoints
+from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.geometry.vectors import length, unit
 from metrichmsr_ros.models.canonical import CropFrame
 from metrichmsr_ros.models.encoders import build_encoders
 from metrichmsr_ros.models.evidence import Evidence
+from metrichmsr_ros.models.gather import evidence_of_boxes
 from metrichmsr_ros.models.heads import PoseHead, Position, PositionHead, ShapeHead
 from metrichmsr_ros.models.human_moe import HumanMoE
 from metrichmsr_ros.models.image_encoder import ImageEncoder
 from metrichmsr_ros.models.image_evidence import ImageEvidence
 from metrichmsr_ros.models.network_config import check_names, MetricHMRConfig
 from metrichmsr_ros.models.prediction import Prediction
+from metrichmsr_ros.structures import Frame
 
 CHECKPOINTS = Path(__file__).parent / 'checkpoints'
 CONFIG_FILE, WEIGHTS_FILE = 'config.json', 'model.safetensors'
@@ -104,6 +108,25 @@ class MetricHMR(nn.Module):
             angle=crop.frame.angle,
         )
         return _in_camera_axes(crop.frame, rotations, shape, joints, landmarks, position, router)
+
+    @torch.inference_mode()
+    def infer(self, image: np.ndarray, camera: Camera, boxes: np.ndarray) -> Prediction:
+        """Estimate the people in boxes of an image.
+
+        Args:
+            image: (H, W, 3) uint8, RGB.
+            camera: Its camera.
+            boxes: Of whole people: x_min, y_min, x_max, y_max, (N, 4), pixels.
+
+        Returns:
+            N people, in the order of the boxes, on this module's device.
+
+        Raises:
+            AssetError: BlazePose is needed and its files are missing or corrupt.
+            ValueError: A box is empty or not finite, or the image is not of the camera's size.
+        """
+        evidence = evidence_of_boxes(self.config, Frame(image, camera, stamp=0), boxes)
+        return self(evidence.to(next(self.parameters()).device))
 
     def save_pretrained(self, folder: str | PathLike[str]) -> None:
         """Write config and weights.

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from metrichmsr_ros.body.body_model import BodyModel
-from metrichmsr_ros.models.evidence import Evidence
+from metrichmsr_ros.models.gather import evidence_of_landmarks
 from metrichmsr_ros.models.landmark_ik import mesh_boxes
 from metrichmsr_ros.models.metric_hmr import MetricHMR
 from metrichmsr_ros.structures import Frame, Landmarks, People, TrackState
@@ -19,7 +19,7 @@ DEFAULT_CHECKPOINT = 'blazepose'
 
 
 class NetworkEstimator:
-    """MetricHMR on BlazePose's landmarks, on the CPU; follows the ``Estimator`` protocol."""
+    """MetricHMR of any size, on the CPU; follows the ``Estimator`` protocol."""
 
     name = NAME
 
@@ -62,7 +62,8 @@ class NetworkEstimator:
         count = len(landmarks)
         if not count:
             return People.empty(self.body.num_vertices, self.body.name)
-        prediction = self.network(Evidence.from_landmarks(frame, landmarks))
+        evidence = evidence_of_landmarks(self.network.config, frame, landmarks)
+        prediction = self.network(evidence)
         pose, translation = prediction.pose(), prediction.translation(self.body)
         vertices, joints = self.body(pose, prediction.shape, translation)
         return People(

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from typing import NamedTuple, TYPE_CHECKING
 
 import torch
@@ -21,6 +22,7 @@ from metrichmsr_ros.models.image_evidence import (
     RAY_MAP_SIZE,
 )
 from metrichmsr_ros.models.landmark_queries import LandmarkQueries
+from metrichmsr_ros.models.vitpose_weights import load_vitpose
 
 if TYPE_CHECKING:
     from transformers import VitPoseBackbone
@@ -81,6 +83,18 @@ class VitPoseEncoder(nn.Module):
             self.register_buffer(name, torch.tensor(values)[:, None, None], persistent=False)
         upright = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
         self.register_buffer('torso', upright, persistent=False)
+
+    def load_pretrained(self, source: str | PathLike[str]) -> None:
+        """Load published weights of ViTPose.
+
+        Args:
+            source: Folder in the layout of ``transformers``; or ``hub:owner/name``, which is
+                fetched from the Hugging Face hub.
+
+        Raises:
+            ValueError: There is no ViTPose, or it is unreadable, incomplete or of another size.
+        """
+        load_vitpose(self.backbone, source)
 
     def canonical(self, evidence: ImageEvidence) -> CanonicalImage:
         """Bring the rays of image crops into the axes of the crops."""
