@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -34,6 +35,20 @@ _MAX_OFF = 0.8  # sides of the crop from its centre: BlazePose puts nothing fart
 _HEADLESS = 0.3  # of those whose face is cut off: a detector finds few of them
 _HINGES = (4, 5, 18, 19)
 _OVERSAMPLE = 1.3
+
+
+class DrawnPeople(NamedTuple):
+    """B people before B cameras.
+
+    Attributes:
+        target: The truth.
+        lenses: The cameras.
+        R_cam_world: Axes of a world with y up in the camera's, (B, 3, 3).
+    """
+
+    target: Target
+    lenses: Lenses
+    R_cam_world: Tensor
 
 
 class PeopleSampler:
@@ -81,18 +96,20 @@ class PeopleSampler:
             raise ValueError(f'n={n} people, must be positive')
         targets, lenses, found = [], [], 0
         while found < n:
-            target, lens = self._draw_people(int((n - found) * _OVERSAMPLE) + 8, generator)
-            targets.append(target)
-            lenses.append(lens)
-            found += len(target)
+            drawn = self.draw_people(int((n - found) * _OVERSAMPLE) + 8, generator)
+            targets.append(drawn.target)
+            lenses.append(drawn.lenses)
+            found += len(drawn.target)
+        names = vars(targets[0])
         target = Target(
-            **{name: torch.cat([getattr(t, name) for t in targets])[:n] for name in vars(target)}
+            **{name: torch.cat([getattr(t, name) for t in targets])[:n] for name in names}
         )
         lens = Lenses.joined(lenses)[:n]
         evidence = self._observe(Draws(n, generator), target, lens)
         return evidence, target
 
-    def _draw_people(self, n: int, generator: torch.Generator) -> tuple[Target, Lenses]:
+    @torch.no_grad()
+    def draw_people(self, n: int, generator: torch.Generator) -> DrawnPeople:
         """Draw people before cameras; fewer than ``n``, for some are hardly in the image."""
         config, draws = self.config, Draws(n, generator)
         pose = self._draw_poses(draws)
@@ -111,7 +128,7 @@ class PeopleSampler:
         joints, landmarks = (
             points @ R.transpose(-1, -2) + pelvis[:, None] for points in (joints, landmarks)
         )
-        pixels = lenses.project(_in_front(landmarks))
+        pixels = lenses.project(in_front(landmarks))
         valid = lenses.inside(pixels) & (landmarks[..., 2] > _NEAREST)
         extent = (pixels - pixels[:, [23, 24]].mean(1, keepdim=True)).norm(dim=-1).amax(-1)
         kept = (
@@ -124,7 +141,7 @@ class PeopleSampler:
             & torch.isfinite(pixels).all(-1).all(-1)
         )
         target = Target(rotations, shape, pelvis, joints, landmarks, height, valid)
-        return target[kept], lenses[kept]
+        return DrawnPeople(target[kept], lenses[kept], R[kept])
 
     def _draw_poses(self, draws: Draws) -> Tensor:
         config = self.config
@@ -144,7 +161,7 @@ class PeopleSampler:
     def _observe(self, draws: Draws, target: Target, lenses: Lenses) -> Evidence:
         """Return what BlazePose would say of the people."""
         config, strength = self.config, self.config.noise
-        pixels = lenses.project(_in_front(target.landmarks))
+        pixels = lenses.project(in_front(target.landmarks))
         rois = draw_rois(draws, config, pixels)
         places = to_crop(rois, pixels)
         frame_rays, _ = lenses.unproject(to_image(rois, frame_places(places)))
@@ -219,7 +236,7 @@ def _banks(
     return banks
 
 
-def _in_front(points: Tensor) -> Tensor:
+def in_front(points: Tensor) -> Tensor:
     """Move points that no camera can see to just before it: their pixels are far off."""
     return torch.cat([points[..., :2], points[..., 2:].clamp(min=_NEAREST)], -1)
 
