@@ -47,6 +47,7 @@ class DepthImage:
         source: Name of what made it, for diagnostics.
         measured: Whether a sensor measured it; a measurement is never rescaled to the people.
         sees_people: Whether a person's pixels show the person; a floor shows what is behind.
+        stamp: Time of the measurement, integer nanoseconds; None = that of its frame.
     """
 
     depth_z: np.ndarray
@@ -55,6 +56,7 @@ class DepthImage:
     source: str = ''
     measured: bool = False
     sees_people: bool = True
+    stamp: int | None = None
 
 
 @dataclass(frozen=True)

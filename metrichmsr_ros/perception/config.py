@@ -23,6 +23,8 @@ class PipelineConfig:
         min_score: Probability below which the crop of a known person holds nobody, 0..1.
         detector_budget_ms: Time for looking for new people in each frame, milliseconds; None looks
             everywhere in each frame, as single images need it.
+        temporal_filter: Filter build, pose and place of each person over time, without delay; else
+            each frame says what it shows.
         device: Where meshes are cast and torch networks run: 'auto' (CUDA if there is one), 'cpu',
             'cuda' or 'cuda:<n>'. BlazePose runs on the CPU.
         threads: CPU threads of one network call.
@@ -41,6 +43,7 @@ class PipelineConfig:
     max_people: int = 8
     min_score: float = 0.5
     detector_budget_ms: float | None = 10.0
+    temporal_filter: bool = True
     device: str = 'auto'
     threads: int = 1
     id_seed: int | None = None

@@ -1,8 +1,8 @@
 """From one frame to its scene: who is there, where, and how far everything is.
 
-Crops of known people → landmarks → detector for the others → estimator → tracker → mesh depth →
-refined depth. Each arrow is one call of a part that was handed in; what is kept from frame to
-frame is the tracker and the crop of each person.
+Crops of known people → landmarks → detector for the others → estimator → tracker and its filters →
+a sensor's depth of the people → mesh depth → refined depth. Each arrow is one call of a part that
+was handed in; what is kept from frame to frame is the tracker and the crop of each person.
 """
 
 from __future__ import annotations
@@ -34,8 +34,17 @@ from metrichmsr_ros.perception.depth_refinement import refine_depth, unrefined
 from metrichmsr_ros.perception.depth_sources import DepthSource, GroundPlane, TopicDepth
 from metrichmsr_ros.perception.detection import Detector
 from metrichmsr_ros.perception.person_crops import PersonCrops
+from metrichmsr_ros.perception.person_depth import PersonDepth
 from metrichmsr_ros.perception.tracking import Tracker
-from metrichmsr_ros.structures import DepthMap, Frame, Landmarks, People, Scene, TrackState
+from metrichmsr_ros.structures import (
+    DepthImage,
+    DepthMap,
+    Frame,
+    Landmarks,
+    People,
+    Scene,
+    TrackState,
+)
 
 MIN_DEPTH = 0.1  # m; nobody's pelvis is nearer to a lens
 STREAM_CANDIDATES = 2
@@ -100,6 +109,7 @@ class Pipeline:
         self._min_score = min_score
         self._max_people = max_people
         self._max_candidates = max_candidates
+        self._person_depth = PersonDepth(raycaster)
         self._crops = PersonCrops()
         self._shape: tuple[int, ...] = ()
         self._passed_over = 0
@@ -147,7 +157,12 @@ class Pipeline:
             tracked = self._tracker.update(measured, frame.stamp, frame.camera)
             people = tracked.people
             self._crops.keep(people, landmarks.next_rois[list(tracked.measured)])
-        mesh, depth = self._look_at_depth(frame, people, watch, want_depth, want_mesh)
+        prior = self._look_at_depth(frame, people, watch, want_depth)
+        if prior is not None and prior.measured and prior.sees_people and len(people):
+            with watch('person depth'):
+                reading = self._person_depth.read(people, prior, frame.stamp)
+                people = self._tracker.correct(people, reading, frame.camera)
+        mesh, depth = self._refine(frame, people, prior if want_depth else None, watch, want_mesh)
         return Scene(frame, people, depth, mesh=mesh, timings=watch.seconds)
 
     def _find(self, frame: Frame, watch: _Stopwatch) -> Landmarks:
@@ -180,12 +195,23 @@ class Pipeline:
         return best
 
     def _look_at_depth(
-        self, frame: Frame, people: People, watch: _Stopwatch, want_depth: bool, want_mesh: bool
+        self, frame: Frame, people: People, watch: _Stopwatch, want_depth: bool
+    ) -> DepthImage | None:
+        """Return the source's depth, if somebody wants it or it was measured and may correct."""
+        source = self._depth_source
+        if source is None or not (want_depth or (len(people) and frame.depth is not None)):
+            return None
+        with watch('depth'):
+            return source.depth(frame)
+
+    def _refine(
+        self,
+        frame: Frame,
+        people: People,
+        prior: DepthImage | None,
+        watch: _Stopwatch,
+        want_mesh: bool,
     ) -> tuple[MeshDepth | None, DepthMap | None]:
-        prior = None
-        if want_depth and self._depth_source is not None:
-            with watch('depth'):
-                prior = self._depth_source.depth(frame)
         depth = unrefined(prior) if prior is not None and prior.measured else None
         to_refine = prior is not None and depth is None
         if not (want_mesh or to_refine):
@@ -240,7 +266,7 @@ def build_pipeline(config: PipelineConfig) -> Pipeline:
         ),
         landmarker=BlazePoseLandmarker(num_threads=config.threads),
         estimator=build_method(config.estimator, body),
-        tracker=Tracker(seed=seed),
+        tracker=Tracker(seed=seed, body=body if config.temporal_filter else None),
         raycaster=MeshRaycaster(body.faces, device=device),
         depth_source=sources[config.depth_source](),
         min_score=config.min_score,

@@ -18,6 +18,10 @@ ACROSS_NOISE = 0.01
 UNKNOWN_DEPTH_NOISE = 0.08
 UNKNOWN_ACROSS_NOISE = 0.02
 FLOOR_NOISE = 0.02  # m
+# Of an estimator's standard deviation, what changes from frame to frame; the rest is one error
+# that all frames of a person share (how tall he is, above all), which no averaging removes.
+JITTER_SHARE = 0.25
+GATE = 3.0  # sigmas of surprise
 
 
 class PelvisFilter:
@@ -58,17 +62,46 @@ class PelvisFilter:
         self._covariance = move @ self._covariance @ move.T + ACCELERATION_DENSITY * noise
 
     def update(self, pelvis: np.ndarray, covariance: np.ndarray) -> None:
-        """Correct by a measured position (3,) with covariance (3, 3)."""
+        """Correct by a measured position.
+
+        An image is right about where a person is across the ray: a surprise there is a movement,
+        his or the camera's, and is followed. Along the ray it is more likely to be a wrong size,
+        and counts less.
+
+        Args:
+            pelvis: (3,), metres.
+            covariance: Of what changes from frame to frame, (3, 3), m².
+        """
+        offset = pelvis - self.position
+        ray = pelvis / np.linalg.norm(pelvis)
+        along = np.outer(ray, ray)
+        across = np.eye(3) - along
+        spread = across @ (self.position_covariance + covariance)
+        surprise = (offset @ across @ offset) / (np.trace(spread) / 2)
+        self._covariance = self._covariance * max(1.0, surprise / GATE**2)
+        variance = ray @ (self.position_covariance + covariance) @ ray
+        doubt = max(
+            1.0, abs(offset @ ray) / (GATE * np.sqrt(variance))
+        )  # Huber's weight, inverted
+        covariance = covariance + (doubt - 1.0) * variance * along
         gain = self._covariance[:, :3] @ np.linalg.inv(self.position_covariance + covariance)
-        self._state = self._state + gain @ (pelvis - self.position)
+        self._state = self._state + gain @ offset
         keep = np.eye(6)
         keep[:, :3] -= gain
         # Joseph form: stays symmetric and positive over hours of updates.
         self._covariance = keep @ self._covariance @ keep.T + gain @ covariance @ gain.T
 
 
+def known_covariance(pelvis: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """Return the estimator's covariance of pelvises (N, 3), (N, 3, 3), with a guess for NaN."""
+    known = np.isfinite(covariance).all(axis=(1, 2), keepdims=True)
+    along, across, distance = _ray_parts(pelvis)
+    guess = (UNKNOWN_DEPTH_NOISE * distance) ** 2 * along
+    return np.where(known, covariance, guess + (UNKNOWN_ACROSS_NOISE * distance) ** 2 * across)
+
+
 def measurement_noise(pelvis: np.ndarray, covariance: np.ndarray) -> np.ndarray:
-    """Return the covariance that a filter should give measured pelvises.
+    """Return the covariance within which a measured pelvis may still be of the same person.
 
     Args:
         pelvis: Measured positions, (N, 3), metres.
@@ -77,16 +110,17 @@ def measurement_noise(pelvis: np.ndarray, covariance: np.ndarray) -> np.ndarray:
     Returns:
         (N, 3, 3) float64, m²: along the ray far larger than across it.
     """
-    pelvis = np.asarray(pelvis, np.float64)
-    covariance = np.asarray(covariance, np.float64)
-    known = np.isfinite(covariance).all(axis=(1, 2))
-    distance = np.linalg.norm(pelvis, axis=1)
-    ray = pelvis / np.maximum(distance, 1e-6)[:, None]
-    along = ray[:, :, None] * ray[:, None, :]
-    across = np.eye(3) - along
-    depth_sigma = distance * np.where(known, DEPTH_NOISE, UNKNOWN_DEPTH_NOISE) + FLOOR_NOISE
-    across_sigma = distance * np.where(known, ACROSS_NOISE, UNKNOWN_ACROSS_NOISE) + FLOOR_NOISE
-    own = np.where(known[:, None, None], covariance, 0.0)
+    along, across, distance = _ray_parts(pelvis)
     return (
-        own + depth_sigma[:, None, None] ** 2 * along + across_sigma[:, None, None] ** 2 * across
+        known_covariance(pelvis, covariance)
+        + (DEPTH_NOISE * distance + FLOOR_NOISE) ** 2 * along
+        + (ACROSS_NOISE * distance + FLOOR_NOISE) ** 2 * across
     )
+
+
+def _ray_parts(pelvis: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return projections along and across the rays, (N, 3, 3), and distances, (N, 1, 1)."""
+    distance = np.linalg.norm(pelvis, axis=1)[:, None, None].astype(np.float64)
+    ray = pelvis[:, :, None] / np.maximum(distance, 1e-6)
+    along = ray * ray.swapaxes(1, 2)
+    return along, np.eye(3) - along, distance

@@ -4,6 +4,9 @@ People are assigned to tracks by metric distance (Mahalanobis, so that depth cou
 what is across the ray) and by the overlap of predicted image boxes. A person starts NEW, is
 TRACKED from the third image in a row, and is PREDICTED at constant velocity through a short
 occlusion. All times are the frames' own stamps.
+
+The filters that predict where to look for a person also say what is published of him, if so
+wanted: one build, and pose and place without jitter, in the frame that shows them.
 """
 
 from __future__ import annotations
@@ -15,9 +18,13 @@ import logging
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.geometry.boxes import box_iou
 from metrichmsr_ros.geometry.camera import Camera
-from metrichmsr_ros.perception.track_filter import measurement_noise, PelvisFilter
+from metrichmsr_ros.perception.filtered_people import along_ray, filtered, same_image
+from metrichmsr_ros.perception.person_depth import DepthReading
+from metrichmsr_ros.perception.person_filter import depth_variance, PersonFilter
+from metrichmsr_ros.perception.track_filter import known_covariance, measurement_noise
 from metrichmsr_ros.structures import People, TrackState
 
 logger = logging.getLogger(__name__)
@@ -53,8 +60,9 @@ def track_ids(seed: int = 0) -> Iterator[str]:
 @dataclass
 class _Track:
     id: str
-    filter: PelvisFilter
+    filter: PersonFilter
     last: People  # the measured person, N = 1
+    last_pelvis: np.ndarray  # of it, (3,), where the filter was told
     first_seen: int
     last_seen: int
     hits: int = 1
@@ -79,20 +87,23 @@ class Tracked:
 
 
 class Tracker:
-    """Gives people their ids, states and velocities.
+    """Gives people their ids, states and velocities, and one course through time.
 
     Args:
         seed: Where the sequence of ids starts; two nodes of one graph want different ones.
+        body: Poses what the filters say, which is then published; None = publish what is measured.
     """
 
-    def __init__(self, *, seed: int = 0) -> None:
+    def __init__(self, *, seed: int = 0, body: BodyModel | None = None) -> None:
         self._ids = track_ids(seed)
+        self._body = body
         self._tracks: list[_Track] = []
+        self._shown: list[_Track] = []
         self._stamp: int | None = None
 
     def reset(self) -> None:
         """Forget everybody. Ids go on: none is given twice."""
-        self._tracks = []
+        self._tracks, self._shown = [], []
         self._stamp = None
 
     def update(self, people: People, stamp: int, camera: Camera) -> Tracked:
@@ -104,27 +115,70 @@ class Tracker:
             camera: Camera of the image, to move boxes with their people.
 
         Returns:
-            The measured people, unchanged but for id, state and velocity, then the predicted ones.
+            The measured people, filtered or unchanged but for id, state and velocity, then the
+            predicted ones.
         """
         self._move_to(stamp)
         kept = _without_duplicates(people)
         people = people.select(kept)
+        seen = self._match(people, stamp, camera)
+        self._tracks = [t for t in self._tracks if _lives(t, stamp)]
+        unseen = [t for t in self._tracks if t.last_seen < stamp]
+        self._shown = seen + unseen
+        if self._body is None:
+            people = people.concatenate(*(_predicted(t, camera) for t in unseen))
+        else:
+            people = people.concatenate(*(t.last for t in unseen))
+            people = filtered(people, [t.filter for t in self._shown], self._body, camera)
+        return Tracked(_labelled(people, self._shown, stamp), tuple(kept))
+
+    def correct(self, people: People, reading: DepthReading, camera: Camera) -> People:
+        """Move people along their rays to where a sensor measures them.
+
+        Args:
+            people: As the last update returned them.
+            reading: What the sensor says of each of them.
+            camera: Camera of the image, for the boxes.
+
+        Returns:
+            The people, nearer or farther as far as the sensor is to be trusted beside the
+            estimate; their covariance shrinks.
+        """
+        factor, covariance = np.ones(len(people)), people.pelvis_covariance.astype(np.float64)
+        for i in np.flatnonzero(np.isfinite(reading.log_ratio)).tolist():
+            alone = self._body is None
+            person = PersonFilter.of(people, i) if alone else self._shown[i].filter
+            before = person.scale.value
+            person.scale.update(before + reading.log_ratio[i], reading.variance[i])
+            factor[i] = np.exp(person.scale.value - before)
+            covariance[i] = person.covariance
+        return along_ray(people, factor, covariance, camera)
+
+    def _match(self, people: People, stamp: int, camera: Camera) -> list[_Track]:
+        """Return each person's track, new or brought up to date."""
         pelvis = people.pelvis.astype(np.float64)
-        noise = measurement_noise(pelvis, people.pelvis_covariance)
+        covariance = known_covariance(pelvis, people.pelvis_covariance)
         seen = []
-        for i, track in enumerate(self._assign(people, pelvis, noise, camera)):
+        for i, track in enumerate(self._assign(people, pelvis, camera)):
             if track is None:
-                kalman = PelvisFilter(pelvis[i], noise[i])
-                track = _Track(next(self._ids), kalman, people.select([i]), stamp, stamp)
+                new = PersonFilter.of(people, i)
+                track = _Track(next(self._ids), new, people.select([i]), pelvis[i], stamp, stamp)
                 self._tracks.append(track)
             else:
-                track.filter.update(pelvis[i], noise[i])
+                track.filter.shape.update(
+                    people.shape[i], 1 / depth_variance(pelvis[i], covariance[i])
+                )
                 track.last, track.last_seen = people.select([i]), stamp
                 track.hits += 1
             seen.append(track)
-        self._tracks = [t for t in self._tracks if _lives(t, stamp)]
-        predicted = [_predicted(t, camera) for t in self._tracks if t.last_seen < stamp]
-        return Tracked(_labelled(people, seen, stamp).concatenate(*predicted), tuple(kept))
+        if self._body is not None and seen:
+            shape = np.stack([track.filter.shape.mean for track in seen])
+            pelvis = same_image(people, shape, self._body)
+        for i, track in enumerate(seen):
+            track.last_pelvis = pelvis[i]
+            if track.hits > 1:
+                track.filter.update(pelvis[i], covariance[i], people.pose[i])
+        return seen
 
     def _move_to(self, stamp: int) -> None:
         """Predict every track to ``stamp``."""
@@ -138,17 +192,17 @@ class Tracker:
             track.filter.predict(seconds)
         self._stamp = stamp
 
-    def _assign(
-        self, people: People, pelvis: np.ndarray, noise: np.ndarray, camera: Camera
-    ) -> list[_Track | None]:
+    def _assign(self, people: People, pelvis: np.ndarray, camera: Camera) -> list[_Track | None]:
         """Return the track of each measured person, or None for a stranger."""
         owner: list[_Track | None] = [None] * len(people)
         if not self._tracks or not len(people):
             return owner
-        predicted = np.stack([t.filter.position for t in self._tracks])
+        noise = measurement_noise(pelvis, people.pelvis_covariance)
+        apparent = [t.filter.apparent for t in self._tracks]
+        predicted = np.stack([kalman.position for kalman in apparent])
         boxes = np.stack([_moved_box(t, camera) for t in self._tracks])
         iou = box_iou(boxes, people.boxes)
-        spread = np.stack([t.filter.position_covariance for t in self._tracks])[:, None] + noise
+        spread = np.stack([kalman.position_covariance for kalman in apparent])[:, None] + noise
         offset = pelvis[None] - predicted[:, None]
         solved = np.linalg.solve(spread, offset[..., None])[..., 0]
         distance = np.sum(offset * solved, axis=2)
@@ -167,7 +221,7 @@ class Tracker:
 
 
 def _lives(track: _Track, stamp: int) -> bool:
-    if track.filter.position[2] < MIN_DEPTH:
+    if track.filter.pelvis[2] < MIN_DEPTH:
         return False
     unseen = (stamp - track.last_seen) / NS_PER_S
     return unseen <= (MAX_OCCLUSION if track.confirmed else 0.0)
@@ -176,7 +230,7 @@ def _lives(track: _Track, stamp: int) -> bool:
 def _moved_box(track: _Track, camera: Camera) -> np.ndarray:
     """Return the last box, (4,), shifted and scaled as the person has moved since."""
     box = track.last.boxes[0].astype(np.float64)
-    before, now = track.last.pelvis[0].astype(np.float64), track.filter.position
+    before, now = track.last_pelvis, track.filter.apparent.position
     before_px, now_px = camera.project(np.stack([before, now]))
     if now[2] < MIN_DEPTH or not np.isfinite([before_px, now_px]).all():
         return box
@@ -207,10 +261,12 @@ def _same_place(a: np.ndarray, b: np.ndarray) -> bool:
 
 def _labelled(people: People, tracks: list[_Track], stamp: int) -> People:
     velocities = np.full((len(tracks), 3), np.nan, np.float32)
+    states = []
     for i, track in enumerate(tracks):
         if stamp > track.first_seen:
             velocities[i] = track.filter.velocity
-    states = (TrackState.TRACKED if t.confirmed else TrackState.NEW for t in tracks)
+        known = TrackState.TRACKED if track.confirmed else TrackState.NEW
+        states.append(known if track.last_seen == stamp else TrackState.PREDICTED)
     return replace(
         people, ids=tuple(t.id for t in tracks), states=tuple(states), velocities=velocities
     )
@@ -219,15 +275,12 @@ def _labelled(people: People, tracks: list[_Track], stamp: int) -> People:
 def _predicted(track: _Track, camera: Camera) -> People:
     """Return a person not seen in this image, moved with the whole mesh to where the filter is."""
     last = track.last
-    shift = (track.filter.position - last.pelvis[0]).astype(np.float32)
+    shift = (track.filter.apparent.position - track.last_pelvis).astype(np.float32)
     return replace(
         last,
-        ids=(track.id,),
-        states=(TrackState.PREDICTED,),
         boxes=_moved_box(track, camera)[None].astype(np.float32),
         translation=last.translation + shift,
         vertices=last.vertices + shift,
         joints=last.joints + shift,
-        pelvis_covariance=track.filter.position_covariance[None].astype(np.float32),
-        velocities=track.filter.velocity[None].astype(np.float32),
+        pelvis_covariance=track.filter.covariance[None].astype(np.float32),
     )

@@ -82,7 +82,8 @@ def read_depth(
         )
     else:
         camera = _scaled(image_camera, width, height)
-    return DepthImage(depth_z, camera, source='topic', measured=True)
+    stamp = to_nanoseconds(message.header.stamp)
+    return DepthImage(depth_z, camera, source='topic', measured=True, stamp=stamp)
 
 
 def _scaled(camera: Camera, width: int, height: int) -> Camera:

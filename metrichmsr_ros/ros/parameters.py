@@ -133,6 +133,11 @@ class Parameters:
     detector_budget_ms: float = _parameter(
         10.0, 'Time for looking for new people in each image, ms.', bounds=(1.0, 1000.0)
     )
+    temporal_filter: bool = _parameter(
+        PipelineConfig.temporal_filter,
+        'Filter each person over time: one build, pose and place without jitter, no frame of '
+        'delay; else publish what each image shows by itself.',
+    )
     threads: int = _parameter(1, 'CPU threads of one network call.', bounds=(1, 64))
     publish_tf: bool = _parameter(
         True, 'Send the transforms camera -> pelvis_<id> on /tf.', live=True

@@ -37,7 +37,9 @@ class TopicDepth:
         depth_z = np.where(known, depth_z, np.float32(np.nan)).astype(np.float32, copy=False)
         if camera != frame.camera:
             depth_z = _resample(depth_z, camera, frame.camera)
-        return DepthImage(depth_z, frame.camera, source='topic', measured=True)
+        return DepthImage(
+            depth_z, frame.camera, source='topic', measured=True, stamp=frame.depth.stamp
+        )
 
 
 def _resample(depth_z: np.ndarray, source: Camera, target: Camera) -> np.ndarray:

@@ -1,0 +1,142 @@
+"""What is known about one person over time: place, turns of the joints, build and scale.
+
+An estimator sees size and distance as one: its error along the ray is nearly the same in all
+frames of a person. So the pelvis is filtered where the estimator puts it, with only what changes
+from frame to frame as noise, and how much nearer the person really is is a number of its own, the
+scale: its variance stays what the estimator says until a depth sensor tells more.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from metrichmsr_ros.perception.rotation_filter import RotationFilter
+from metrichmsr_ros.perception.track_filter import JITTER_SHARE, known_covariance, PelvisFilter
+from metrichmsr_ros.structures import People
+
+SHAPE_MEMORY = 20.0  # s after which a build counts e times less: ids may have been mixed up
+# Per second: how fast the share of the error that a pose brings along may change.
+SCALE_DRIFT = 0.035**2
+_SHARED = 1.0 - JITTER_SHARE**2
+
+
+class Scale:
+    """Log of true over estimated distance: a Kalman filter of one number.
+
+    Args:
+        variance: As the estimator sees it.
+    """
+
+    def __init__(self, variance: float) -> None:
+        self.value = 0.0
+        self.variance = variance
+
+    def predict(self, seconds: float) -> None:
+        """Move on by ``seconds`` ≥ 0; the variance grows."""
+        self.variance += SCALE_DRIFT * seconds
+
+    def limit(self, variance: float) -> None:
+        """Take in that an estimator is sure of its distance up to ``variance``.
+
+        All frames share that error, so it is no new evidence in each of them: it only keeps the
+        variance from being larger, and the value from staying once no sensor supports it.
+        """
+        share = min(1.0, variance / self.variance)
+        self.value *= share
+        self.variance *= share
+
+    def update(self, value: float, variance: float) -> None:
+        """Correct by a measured value, as of a depth sensor."""
+        gain = self.variance / (self.variance + variance)
+        self.value += gain * (value - self.value)
+        self.variance *= 1.0 - gain
+
+
+class ConstantShape:
+    """Weighted mean of a person's β: people do not change their build between frames.
+
+    Args:
+        shape: First estimate, (10,).
+        weight: How much it counts.
+    """
+
+    def __init__(self, shape: np.ndarray, weight: float) -> None:
+        self.mean = np.asarray(shape, np.float64)
+        self._weight = weight
+
+    def predict(self, seconds: float) -> None:
+        """Let what was seen count less after ``seconds`` ≥ 0."""
+        self._weight *= np.exp(-seconds / SHAPE_MEMORY)
+
+    def update(self, shape: np.ndarray, weight: float) -> None:
+        """Take in another estimate (10,) that counts ``weight``."""
+        self._weight += weight
+        self.mean = self.mean + weight / self._weight * (shape - self.mean)
+
+
+class PersonFilter:
+    """All filters of one person.
+
+    Args:
+        pelvis: First estimate, (3,), metres.
+        covariance: Its covariance, (3, 3), m².
+        pose: θ, (24, 3), radians.
+        shape: β, (10,).
+    """
+
+    def __init__(
+        self, pelvis: np.ndarray, covariance: np.ndarray, pose: np.ndarray, shape: np.ndarray
+    ) -> None:
+        self.apparent = PelvisFilter(pelvis, JITTER_SHARE**2 * covariance)
+        self.joints = RotationFilter(pose)
+        self.scale = Scale(_SHARED * depth_variance(pelvis, covariance))
+        self.shape = ConstantShape(shape, 1.0 / depth_variance(pelvis, covariance))
+        self._across = _shared_across(pelvis, covariance)
+
+    @classmethod
+    def of(cls, people: People, index: int) -> PersonFilter:
+        """Start with one of the measured ``people``."""
+        pelvis = people.pelvis[[index]].astype(np.float64)
+        covariance = known_covariance(pelvis, people.pelvis_covariance[[index]])
+        return cls(pelvis[0], covariance[0], people.pose[index], people.shape[index])
+
+    @property
+    def pelvis(self) -> np.ndarray:
+        """Where the person is, (3,) float64, metres."""
+        return np.exp(self.scale.value) * self.apparent.position
+
+    @property
+    def velocity(self) -> np.ndarray:
+        """Of the pelvis, (3,) float64, m/s."""
+        return np.exp(self.scale.value) * self.apparent.velocity
+
+    @property
+    def covariance(self) -> np.ndarray:
+        """Of the pelvis, (3, 3) float64, m²: of the filter, the scale, and what frames share."""
+        apparent = self.apparent.position
+        scaled = np.outer(apparent, apparent) * self.scale.variance
+        moving = self.apparent.position_covariance + scaled
+        return np.exp(2 * self.scale.value) * moving + self._across
+
+    def predict(self, seconds: float) -> None:
+        """Move on by ``seconds`` ≥ 0."""
+        for part in (self.apparent, self.joints, self.scale, self.shape):
+            part.predict(seconds)
+
+    def update(self, pelvis: np.ndarray, covariance: np.ndarray, pose: np.ndarray) -> None:
+        """Correct by an estimate; arguments as of the constructor."""
+        self.apparent.update(pelvis, JITTER_SHARE**2 * covariance)
+        self.joints.update(pose)
+        self.scale.limit(_SHARED * depth_variance(pelvis, covariance))
+        self._across = _shared_across(pelvis, covariance)
+
+
+def depth_variance(pelvis: np.ndarray, covariance: np.ndarray) -> float:
+    """Return the variance of the log distance of a pelvis (3,) with covariance (3, 3)."""
+    return float(pelvis @ covariance @ pelvis / (pelvis @ pelvis) ** 2)
+
+
+def _shared_across(pelvis: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """Return the covariance across the ray, (3, 3), m², that all frames share."""
+    across = np.eye(3) - np.outer(pelvis, pelvis) / (pelvis @ pelvis)
+    return _SHARED * across @ covariance @ across
