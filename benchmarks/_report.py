@@ -13,14 +13,22 @@ import time
 import numpy as np
 
 
+def provenance() -> dict[str, str]:
+    """Return where and when something is measured: date, machine, python and commit."""
+    return {
+        'date': datetime.now(timezone.utc).strftime('%Y-%m-%d %H:%M UTC'),
+        'machine': f'{_processor()}, {os.cpu_count()} cores',
+        'python': f'{platform.python_version()}, numpy {np.__version__}',
+        'commit': _commit(),
+    }
+
+
 def print_header(title: str) -> None:
-    """Print the title with date, machine and commit."""
-    now = datetime.now(timezone.utc).strftime('%Y-%m-%d %H:%M UTC')
+    """Print the title with date, machine, its load, and commit."""
     print(f'# {title}')
-    print(f'date     {now}')
-    print(f'machine  {_processor()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}')
-    print(f'python   {platform.python_version()}, numpy {np.__version__}')
-    print(f'commit   {_commit()}')
+    for name, value in provenance().items():
+        load = f', load {os.getloadavg()[0]:.1f}' if name == 'machine' else ''
+        print(f'{name:<8} {value}{load}')
 
 
 def measure(work: Callable[[], object], *, repeats: int, warm_up: int = 3) -> np.ndarray:

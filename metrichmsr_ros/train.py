@@ -20,6 +20,7 @@ from torch import nn, Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from metrichmsr_ros.body.body_model import BodyModel
+from metrichmsr_ros.data.people.config import SampleConfig
 from metrichmsr_ros.data.people.sample import PeopleSampler
 from metrichmsr_ros.data.people.target import Target
 from metrichmsr_ros.losses import all_losses
@@ -68,15 +69,19 @@ def run(config: TrainConfig) -> dict[str, float]:
     torch.manual_seed(config.seed)
     # Two bodies: the network takes its own to its device, and people are drawn on the CPU.
     body, drawn = BodyModel.load(), BodyModel.load()
-    poses = min(config.data.poses, _HELD_OUT_POSES)
-    unseen = replace(config.data, pose_seed=config.data.pose_seed + 1, poses=poses)
     return train(
         config,
         model=MetricHMR(config.model, body),
         sample=PeopleSampler(config.data, body=drawn).sample,
-        held_out=PeopleSampler(unseen, body=drawn).sample,
+        held_out=PeopleSampler(unseen_poses(config.data), body=drawn).sample,
         heights=body.heights,
     )
+
+
+def unseen_poses(data: SampleConfig) -> SampleConfig:
+    """Return the same distribution with other poses, for people who are held out."""
+    poses = min(data.poses, _HELD_OUT_POSES)
+    return replace(data, pose_seed=data.pose_seed + 1, poses=poses)
 
 
 def train(
