@@ -93,6 +93,12 @@ def _add_infer(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
         metavar='DIR',
         help="write depth images there, <stem>.npz: the people's surfaces, NaN elsewhere",
     )
+    infer.add_argument(
+        '--router-dir',
+        type=Path,
+        metavar='DIR',
+        help='write pictures there, <stem>.png: which experts of HumanMoE each landmark goes to',
+    )
     return infer
 
 
@@ -146,7 +152,8 @@ def _infer(arguments: argparse.Namespace) -> None:
 
     images = read_index(arguments.index)
     body = BodyModel.load(arguments.body_model)
-    write_predictions(arguments.json, _predict(arguments, images, body))
+    predictions = _predict(arguments, images, body, router_dir=arguments.router_dir)
+    write_predictions(arguments.json, predictions)
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
@@ -188,7 +195,11 @@ def _train(arguments: argparse.Namespace) -> None:
 
 
 def _predict(
-    arguments: argparse.Namespace, images: Sequence[IndexImage], body: BodyModel
+    arguments: argparse.Namespace,
+    images: Sequence[IndexImage],
+    body: BodyModel,
+    *,
+    router_dir: Path | None = None,
 ) -> Predictions:
     with loading():
         from metrichmsr_ros.infer import check_images, infer, landmark_finder
@@ -204,6 +215,7 @@ def _predict(
         find_landmarks=landmark_finder(true_boxes=true_boxes),
         true_boxes=true_boxes,
         depth_dir=arguments.depth_dir,
+        router_dir=router_dir,
     )
 
 

@@ -27,11 +27,13 @@ from metrichmsr_ros.data.predictions import (
 )
 from metrichmsr_ros.geometry.mesh_depth import MeshRaycaster
 from metrichmsr_ros.models.estimator import Estimator
+from metrichmsr_ros.models.network_estimator import NetworkEstimator
 from metrichmsr_ros.perception.blazepose.detector import BlazePoseDetector
 from metrichmsr_ros.perception.blazepose.landmarker import BlazePoseLandmarker
 from metrichmsr_ros.perception.blazepose.people import is_new_person, suppress_duplicates
 from metrichmsr_ros.perception.detection import detections_from_boxes
 from metrichmsr_ros.structures import Frame, Landmarks, People
+from metrichmsr_ros.visualization import draw_gates, write_picture
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +87,7 @@ def infer(
     find_landmarks: LandmarkFinder,
     true_boxes: bool = False,
     depth_dir: Path | None = None,
+    router_dir: Path | None = None,
 ) -> Predictions:
     """Run a method on every image; nothing is carried from one to the next.
 
@@ -96,23 +99,28 @@ def infer(
         true_boxes: It reads the people in the boxes of the index, in their order: each prediction
             keeps its box, so that who is misread counts as wrong and not as missed.
         depth_dir: Folder for one ``<stem>.npz`` per image, or None.
+        router_dir: Folder for one ``<stem>.png`` per image, ``draw_gates`` of its people, or None.
 
     Returns:
         One entry per image, in the same order, also for images without people.
 
     Raises:
-        ValueError: An image is missing, corrupt or of another size.
-        OSError: A depth file cannot be written.
+        ValueError: An image is missing, corrupt or of another size; or the method has no router.
+        OSError: A depth file or picture cannot be written.
     """
-    if depth_dir is not None:
-        check_depth_names(images)
-        depth_dir.mkdir(parents=True, exist_ok=True)
+    if router_dir is not None and not isinstance(estimator, NetworkEstimator):
+        raise ValueError(f'method {estimator.name!r} has no router to draw: metrichmr has')
+    for folder in (depth_dir, router_dir):
+        if folder is not None:
+            check_depth_names(images)
+            folder.mkdir(parents=True, exist_ok=True)
     raycaster = MeshRaycaster(body.faces)
     predicted = []
     for number, image in enumerate(images, start=1):
         frame = Frame(image=image.read_image(), camera=image.camera, stamp=0)
         start = time.perf_counter()
-        people = estimator.estimate(frame, find_landmarks(image, frame))
+        landmarks = find_landmarks(image, frame)
+        people = estimator.estimate(frame, landmarks)
         seconds = time.perf_counter() - start
         if true_boxes and image.people:
             people = replace(people, boxes=np.stack([person.box for person in image.people]))
@@ -120,6 +128,10 @@ def infer(
         if depth_dir is not None:
             depth_z = raycaster.cast(people.vertices, image.camera).depth_z
             np.savez_compressed(depth_path(depth_dir, image), depth_z=depth_z)
+        if router_dir is not None and isinstance(estimator, NetworkEstimator):
+            gates = estimator.landmark_gates(frame, landmarks)
+            picture = draw_gates(frame.image, landmarks.image[..., :2], gates)
+            write_picture(router_dir / f'{Path(image.file).stem}.png', picture)
         logger.info(
             '%d/%d %s: people %d, %.2f s', number, len(images), image.file, len(people), seconds
         )

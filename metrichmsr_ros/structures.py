@@ -159,7 +159,8 @@ class People(PersonBatch):
     Attributes:
         ids: Track ids, five lower-case letters each; '' before tracking.
         states: ``TrackState`` of each person.
-        scores: Confidence, (N,) float32, 0..1.
+        scores: Probability that this is a person, (N,) float32, 0..1; from an estimator that knows
+            how good its poses are, times that its joints are right to 0.1 m.
         boxes: Image boxes, (N, 4) float32, pixels, x_min, y_min, x_max, y_max.
         pose: Axis-angle θ, (N, 24, 3) float32, radians; joint 0 turns body axes into camera axes.
         shape: β, (N, 10) float32, standard deviations.

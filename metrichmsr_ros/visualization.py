@@ -1,11 +1,12 @@
 """Pictures of a scene: meshes over the image, and depth in colours.
 
-Letters: H, W image size. Images are RGB uint8.
+Letters: H, W image size, N people, L blocks, K experts. Images are RGB uint8.
 """
 
 from __future__ import annotations
 
 import colorsys
+from pathlib import Path
 import zlib
 
 import cv2
@@ -19,6 +20,13 @@ from metrichmsr_ros.structures import People, Scene, TrackState
 OPACITY = 0.75
 AMBIENT = 0.35
 UNKNOWN_DEPTH = (40, 40, 40)
+# Between BlazePose's landmarks: trunk, arms with hands, legs with feet, face.
+BONES = (
+    (11, 12), (11, 23), (12, 24), (23, 24),
+    (11, 13), (13, 15), (15, 17), (15, 19), (15, 21), (12, 14), (14, 16), (16, 18), (16, 20),
+    (16, 22), (23, 25), (25, 27), (27, 29), (27, 31), (29, 31), (24, 26), (26, 28), (28, 30),
+    (28, 32), (30, 32), (0, 2), (2, 7), (0, 5), (5, 8), (9, 10),
+)  # fmt: skip
 
 
 def id_color(name: str) -> tuple[int, int, int]:
@@ -40,6 +48,40 @@ def draw_scene(scene: Scene) -> np.ndarray:
         _paint_meshes(picture, scene.people, scene.mesh, scene.frame.camera)
     _draw_labels(picture, scene.people)
     return picture
+
+
+def draw_gates(image: np.ndarray, points: np.ndarray, gates: np.ndarray) -> np.ndarray:
+    """Return which routed expert of HumanMoE each landmark goes to, one panel per block.
+
+    A landmark has the colour of its strongest expert, and is the larger the more of it that one
+    gets: a dot where all experts get alike, a disc where it goes to one alone.
+
+    Args:
+        image: (H, W, 3).
+        points: BlazePose's landmarks, (N, 33, 2), pixels.
+        gates: (N, L, 33, K), as of ``NetworkEstimator.landmark_gates``.
+
+    Returns:
+        (H, L W, 3), the blocks in order from the left.
+    """
+    experts = gates.shape[-1]
+    panels = [_gates_panel(image, points, gates[:, block]) for block in range(gates.shape[1])]
+    for block, panel in enumerate(panels):
+        _draw_text(panel, f'block {block + 1}', (8, 20), (255, 255, 255))
+        for expert in range(experts):
+            place = (8 + 24 * expert, 40)
+            _draw_text(panel, str(expert + 1), place, _expert_color(expert, experts))
+    return np.concatenate(panels, axis=1)
+
+
+def write_picture(path: Path, picture: np.ndarray) -> None:
+    """Write an RGB picture (H, W, 3) as PNG.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    _, coded = cv2.imencode('.png', cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    path.write_bytes(coded.tobytes())
 
 
 def color_depth(depth_z: np.ndarray, *, near: float = 0.5, far: float = 10.0) -> np.ndarray:
@@ -64,6 +106,27 @@ def color_depth(depth_z: np.ndarray, *, near: float = 0.5, far: float = 10.0) ->
     picture = cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_TURBO), cv2.COLOR_BGR2RGB)
     picture[~known] = UNKNOWN_DEPTH
     return picture
+
+
+def _gates_panel(image: np.ndarray, points: np.ndarray, gates: np.ndarray) -> np.ndarray:
+    panel = (image // 2).astype(np.uint8)
+    experts = gates.shape[-1]
+    for person, shares in zip(np.clip(points, -9999, 9999), gates, strict=True):
+        places = np.rint(person).astype(int).tolist()
+        largest = max(3.0, 0.025 * float(np.ptp(person, axis=0).max()))
+        for a, b in BONES:
+            cv2.line(panel, places[a], places[b], (130, 130, 130), 1, cv2.LINE_AA)
+        for place, share in zip(places, shares, strict=True):
+            lead = (share.max() - 1 / experts) / max(1 - 1 / experts, 1e-6)
+            radius = round(2 + (largest - 2) * float(lead))
+            color = _expert_color(int(share.argmax()), experts)
+            cv2.circle(panel, place, radius, color, -1, cv2.LINE_AA)
+    return panel
+
+
+def _expert_color(expert: int, experts: int) -> tuple[int, int, int]:
+    red, green, blue = colorsys.hsv_to_rgb(expert / experts, 0.75, 1.0)
+    return round(255 * red), round(255 * green), round(255 * blue)
 
 
 def _paint_meshes(picture: np.ndarray, people: People, mesh: MeshDepth, camera: Camera) -> None:
@@ -114,7 +177,19 @@ def _draw_labels(picture: np.ndarray, people: People) -> None:
         if state != TrackState.TRACKED:
             text += f' {TrackState(state).name.lower()}'
         place = (max(int(low[0]), 0), max(int(low[1]) - 5, round(25 * size)))
-        for shade, width in (((0, 0, 0), 3), (color, 1)):
-            cv2.putText(
-                picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, shade, width, cv2.LINE_AA
-            )
+        _draw_text(picture, text, place, color, size=size)
+
+
+def _draw_text(
+    picture: np.ndarray,
+    text: str,
+    place: tuple[int, int],
+    color: tuple[int, int, int],
+    *,
+    size: float = 0.5,
+) -> None:
+    """Write in ``color`` on a black edge, from the lower left corner ``place`` on."""
+    for shade, width in (((0, 0, 0), 3), (color, 1)):
+        cv2.putText(
+            picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, shade, width, cv2.LINE_AA
+        )

@@ -13,6 +13,9 @@ from metrichmsr_ros.data.index import read_index
 from metrichmsr_ros.data.predictions import write_predictions
 from metrichmsr_ros.infer import check_images, infer, landmark_finder
 from metrichmsr_ros.models.methods import build_method
+from metrichmsr_ros.models.metric_hmr import MetricHMR
+from metrichmsr_ros.models.network_config import MetricHMRConfig
+from metrichmsr_ros.models.network_estimator import NetworkEstimator
 from metrichmsr_ros.perception.blazepose.assets import AssetError, find_assets
 from metrichmsr_ros.perception.detection import detections_from_boxes
 from metrichmsr_ros.structures import Frame, Landmarks
@@ -72,6 +75,25 @@ def standing(body: BodyModel):
 def run(index, body, **options):
     estimator = build_method('landmark_ik', body)
     return infer(index, estimator=estimator, body=body, find_landmarks=standing(body), **options)
+
+
+def test_router_pictures(index, body, tmp_path):
+    config = MetricHMRConfig(dim=16, expert_hidden=16, person_hidden=16, head_hidden=16)
+    estimator = NetworkEstimator(MetricHMR(config, body), body)
+    folder = tmp_path / 'router'
+    infer(index, estimator=estimator, body=body, find_landmarks=standing(body), router_dir=folder)
+    pictures = {path.stem: cv2.imread(str(path)) for path in folder.iterdir()}
+    assert set(pictures) == {'one', 'nobody'}
+    assert pictures['one'].shape == (HEIGHT, 4 * WIDTH, 3)
+    middle = slice(HEIGHT // 2, None)  # below the legend
+    assert pictures['one'][middle].any()
+    assert not pictures['nobody'][middle].any()
+
+
+def test_a_method_without_router_has_no_router_pictures(index, body, tmp_path):
+    with pytest.raises(ValueError, match="'landmark_ik' has no router"):
+        run(index, body, router_dir=tmp_path / 'router')
+    assert not (tmp_path / 'router').exists()
 
 
 def test_file_follows_the_schema(index, body, tmp_path):

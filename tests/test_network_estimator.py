@@ -8,7 +8,8 @@ from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.models import metric_hmr
 from metrichmsr_ros.models.methods import build_method
-from metrichmsr_ros.models.metric_hmr import MetricHMR, MetricHMRConfig
+from metrichmsr_ros.models.metric_hmr import MetricHMR
+from metrichmsr_ros.models.network_config import MetricHMRConfig
 from metrichmsr_ros.models.network_estimator import NAME, NetworkEstimator
 from metrichmsr_ros.structures import Frame, Landmarks, TrackState
 
@@ -53,7 +54,9 @@ def test_estimates_people(estimator: NetworkEstimator, landmarks: Landmarks):
     assert people.states == (TrackState.NEW,) * 2
     assert np.isnan(people.velocities).all()
     assert people.body_model == estimator.body.name
-    np.testing.assert_array_equal(people.scores, landmarks.scores)
+    confidence = estimator.predict(FRAME, landmarks).confidence.numpy()
+    np.testing.assert_allclose(people.scores, landmarks.scores * confidence, rtol=1e-6)
+    assert ((confidence > 0) & (confidence < 1)).all()
     # Untrained, the network knows the mean person, and where this one is by the rays.
     np.testing.assert_allclose(people.pelvis[:, 2], [3, 6], rtol=0.15)
     vertices, joints = estimator.body.pose_numpy(people.pose, people.shape, people.translation)
@@ -77,6 +80,27 @@ def test_nobody(estimator: NetworkEstimator, landmarks: Landmarks):
     people = estimator.estimate(FRAME, landmarks.select([]))
     assert len(people) == 0
     assert people.vertices.shape == (0, estimator.body.num_vertices, 3)
+
+
+def test_gates_of_landmarks_sum_to_one_and_are_alike_in_global_blocks(
+    estimator: NetworkEstimator, landmarks: Landmarks
+):
+    gates = estimator.landmark_gates(FRAME, landmarks)
+    assert gates.shape == (2, 4, 33, 4)
+    np.testing.assert_allclose(gates.sum(axis=-1), 1, rtol=1e-5)
+    assert np.ptp(gates[:, :2], axis=2).max() > 1e-4
+    assert np.ptp(gates[:, 2:], axis=2).max() < 1e-6
+    assert estimator.landmark_gates(FRAME, landmarks.select([])).shape == (0, 4, 33, 4)
+
+
+def test_a_network_without_routed_experts_has_no_gates(landmarks: Landmarks):
+    body = BodyModel.load()
+    config = MetricHMRConfig(
+        dim=16, expert_hidden=16, person_hidden=16, head_hidden=16, routed_experts=0
+    )
+    dense = NetworkEstimator(MetricHMR(config, body), body)
+    with pytest.raises(ValueError, match='with 0 routed experts'):
+        dense.landmark_gates(FRAME, landmarks)
 
 
 def test_is_a_method_by_name(

@@ -7,7 +7,14 @@ import pytest
 from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.geometry.mesh_depth import MeshDepth
 from metrichmsr_ros.structures import Frame, People, Scene, TrackState
-from metrichmsr_ros.visualization import color_depth, draw_scene, id_color, UNKNOWN_DEPTH
+from metrichmsr_ros.visualization import (
+    color_depth,
+    draw_gates,
+    draw_scene,
+    id_color,
+    UNKNOWN_DEPTH,
+    write_picture,
+)
 
 CAMERA = Camera.from_fov(320, 240, 1.0)
 
@@ -128,3 +135,28 @@ def test_depth_colours_are_monotonous_in_the_colour_map():
 def test_depth_range_is_checked(near, far):
     with pytest.raises(ValueError, match=f'near is {near} and far is {far}'):
         color_depth(np.ones((2, 2)), near=near, far=far)
+
+
+def test_gates_show_the_strongest_expert_and_how_strong_it_is():
+    image = np.zeros((200, 100, 3), np.uint8)
+    points = np.zeros((1, 33, 2))
+    points[0] = [[20 + 15 * (i % 5), 60 + 20 * (i // 5)] for i in range(33)]
+    gates = np.full((1, 2, 33, 2), 0.5)
+    gates[0, 0, 6], gates[0, 1, 6] = [1, 0], [0, 1]
+    picture = draw_gates(image, points, gates)
+    assert picture.shape == (200, 200, 3)
+    x, y = points[0, 6].astype(int)
+    first, second = picture[y, x].astype(int), picture[y, 100 + x].astype(int)
+    assert np.abs(first - second).max() > 100
+    # All to one expert is a larger disc than all experts alike.
+    other = points[0, 8].astype(int)
+    assert (picture[y, x - 3] == picture[y, x]).all()
+    assert (picture[other[1], other[0] - 3] != picture[other[1], other[0]]).any()
+
+
+def test_a_picture_is_written_as_it_is(tmp_path):
+    picture = np.random.default_rng(0).integers(0, 255, (8, 9, 3), np.uint8)
+    write_picture(tmp_path / 'a.png', picture)
+    np.testing.assert_array_equal(cv2.imread(str(tmp_path / 'a.png'))[..., ::-1], picture)
+    with pytest.raises(OSError, match='nowhere'):
+        write_picture(tmp_path / 'nowhere' / 'a.png', picture)

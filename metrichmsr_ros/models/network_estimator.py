@@ -12,7 +12,8 @@ from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.models.gather import evidence_of_landmarks
 from metrichmsr_ros.models.landmark_ik import mesh_boxes
 from metrichmsr_ros.models.metric_hmr import MetricHMR
-from metrichmsr_ros.structures import Frame, Landmarks, People, TrackState
+from metrichmsr_ros.models.prediction import Prediction
+from metrichmsr_ros.structures import Frame, Landmarks, NUM_LANDMARKS, People, TrackState
 
 NAME = 'metrichmr'
 DEFAULT_CHECKPOINT = 'blazepose'
@@ -49,6 +50,35 @@ class NetworkEstimator:
         return cls(MetricHMR.from_pretrained(path_or_name, body=body), body)
 
     @torch.inference_mode()
+    def predict(self, frame: Frame, landmarks: Landmarks) -> Prediction:
+        """Return all that the network says about N ≥ 1 people; arguments as of ``estimate``."""
+        return self.network(evidence_of_landmarks(self.network.config, frame, landmarks))
+
+    def landmark_gates(self, frame: Frame, landmarks: Landmarks) -> np.ndarray:
+        """Return how the landmarks' tokens are shared out among the routed experts.
+
+        Args:
+            frame: The image and its camera.
+            landmarks: N people of that image.
+
+        Returns:
+            Gates, (N, L, 33, K) float32: L blocks in order, K experts; they sum to 1.
+
+        Raises:
+            ValueError: The network has no routed experts, or tokens of something else.
+        """
+        config = self.network.config
+        if config.image_encoder != 'blazepose' or not config.routed_experts:
+            raise ValueError(
+                f'image_encoder is {config.image_encoder!r} with {config.routed_experts} routed '
+                "experts: gates of landmarks need 'blazepose' and at least one"
+            )
+        blocks = config.patch_blocks + config.global_blocks
+        if not len(landmarks):
+            return np.zeros((0, blocks, NUM_LANDMARKS, config.routed_experts), np.float32)
+        return _array(self.predict(frame, landmarks).router[:, :, config.person_tokens :])
+
+    @torch.inference_mode()
     def estimate(self, frame: Frame, landmarks: Landmarks) -> People:
         """Estimate the people.
 
@@ -57,19 +87,19 @@ class NetworkEstimator:
             landmarks: N people of that image.
 
         Returns:
-            As many people, in the same order, not tracked yet; ``scores`` are the landmarks'.
+            As many people, in the same order, not tracked yet; ``scores`` are the landmarks' times
+            the network's confidence: of two readings of somebody the better posed one has more.
         """
         count = len(landmarks)
         if not count:
             return People.empty(self.body.num_vertices, self.body.name)
-        evidence = evidence_of_landmarks(self.network.config, frame, landmarks)
-        prediction = self.network(evidence)
+        prediction = self.predict(frame, landmarks)
         pose, translation = prediction.pose(), prediction.translation(self.body)
         vertices, joints = self.body(pose, prediction.shape, translation)
         return People(
             ids=('',) * count,
             states=(TrackState.NEW,) * count,
-            scores=landmarks.scores.astype(np.float32),
+            scores=_array(prediction.confidence) * landmarks.scores.astype(np.float32),
             boxes=mesh_boxes(frame.camera, _array(vertices), landmarks.boxes),
             pose=_array(pose),
             shape=_array(prediction.shape),
