@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints, TypeVar
 
 from metrichmsr_ros.data.people.config import SampleConfig
-from metrichmsr_ros.models.metric_hmr import MetricHMRConfig
+from metrichmsr_ros.models.network_config import MetricHMRConfig
 
 _Config = TypeVar('_Config')
 

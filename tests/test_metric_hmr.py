@@ -10,7 +10,8 @@ import torch
 
 from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.models.evidence import Evidence
-from metrichmsr_ros.models.metric_hmr import CheckpointError, MetricHMR, MetricHMRConfig
+from metrichmsr_ros.models.metric_hmr import CheckpointError, MetricHMR
+from metrichmsr_ros.models.network_config import MetricHMRConfig
 from metrichmsr_ros.models.prediction import Prediction
 
 SMALL = MetricHMRConfig(dim=32, expert_hidden=16, person_hidden=32, head_hidden=32)
@@ -143,22 +144,6 @@ def test_ablations(body: BodyModel, evidence: Evidence, routed: int, patch: int,
 def test_default_size(body: BodyModel):
     count = sum(p.numel() for p in MetricHMR(MetricHMRConfig(), body).parameters())
     assert 1e6 < count < 4e6
-
-
-def test_exports_with_any_number_of_people(body: BodyModel, evidence: Evidence):
-    network = MetricHMR(replace(SMALL, patch_blocks=1, global_blocks=1), body).eval()
-    people = torch.export.Dim('people', min=1, max=64)
-    shapes = ([{0: people} for _ in fields(Evidence)],)
-    exported = torch.export.export(network, (evidence[:2],), dynamic_shapes=shapes).module()
-    for count in (1, 3):
-        assert_same(exported(evidence[:count]), network(evidence[:count]), atol=1e-5)
-
-
-def test_config_rejects_bad_values():
-    with pytest.raises(ValueError, match='dim is 0: it must be an integer of at least 1'):
-        MetricHMRConfig(dim=0)
-    with pytest.raises(ValueError, match='there must be a block'):
-        MetricHMRConfig(patch_blocks=0, global_blocks=0)
 
 
 def test_saved_network_answers_alike(

@@ -12,7 +12,8 @@ from metrichmsr_ros.cli import main
 from metrichmsr_ros.data.people.target import Target
 from metrichmsr_ros.geometry.rotations import aa_to_matrix
 from metrichmsr_ros.models.evidence import Evidence, RAY_MAP_SIZE
-from metrichmsr_ros.models.metric_hmr import MetricHMR, MetricHMRConfig
+from metrichmsr_ros.models.metric_hmr import MetricHMR
+from metrichmsr_ros.models.network_config import MetricHMRConfig
 from metrichmsr_ros.train import Batches, learning_rate, train
 from metrichmsr_ros.train_config import LossWeights, TrainConfig
 from metrichmsr_ros.train_log import read_log

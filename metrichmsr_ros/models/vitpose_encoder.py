@@ -122,7 +122,11 @@ class VitPoseEncoder(nn.Module):
             Tokens, (B, P + 192, D), the person's first.
         """
         pixels = (evidence.image - self.mean) / self.std
-        tokens = self.enter(self.backbone(pixels).feature_maps[-1])
+        if pixels.shape[0]:
+            patches = self.backbone(pixels).feature_maps[-1]
+        else:  # it cannot count the tokens of nobody
+            patches = pixels.new_zeros(0, ROWS * COLUMNS, self.enter.in_features)
+        tokens = self.enter(patches)
         return torch.cat([self.person.expand(tokens.shape[0], -1, -1), tokens], dim=1)
 
     def landmarks(self, tokens: Tensor, crop: CanonicalImage) -> LandmarkTokens:
