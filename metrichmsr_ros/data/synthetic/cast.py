@@ -99,6 +99,22 @@ def to_camera(
     return pose, (motion.pelvis - origin) @ R - rest_pelvis
 
 
+def measure(body: BodyModel, vertices: np.ndarray, joints: np.ndarray) -> wardrobe.Figure:
+    """Return the measures of a body at rest from its vertices (V, 3) and joints (24, 3)."""
+    head = vertices[body.weights.argmax(1).numpy() == _HEAD]
+    face = body.blazepose(torch.as_tensor(vertices, dtype=torch.float32))[:6].numpy().astype(float)
+    nose, top = face[0], head[head[:, 1].argmax()]
+    return wardrobe.Figure(
+        joints=joints,
+        nose=nose,
+        eyes=face[[2, 5]],
+        mouth=nose - [0.0, _MOUTH_BELOW_NOSE * (top[1] - nose[1]), 0.01],
+        ears=head[[head[:, 0].argmax(), head[:, 0].argmin()]],
+        top=top,
+        sole=float(vertices[:, 1].min()),
+    )
+
+
 def _ways(start: float, clockwise: bool) -> tuple[tuple[Ellipse, int] | None, ...]:
     """Return path and steps of each actor; None stands."""
     near = Ellipse((0.1, -3.1), (0.95, 0.7), start, clockwise)
@@ -123,7 +139,7 @@ def _actor(
         motion = stand(build, (-1.8, -3.9), 0.45, frames=frames, style=style)
     else:
         motion = walk(build, way[0], steps=way[1], frames=frames, style=style)
-    figure = _measure(body, vertices, joints)
+    figure = measure(body, vertices, joints)
     return Actor(
         id=name,
         shape=shape,
@@ -132,21 +148,6 @@ def _actor(
         texture=_texture(vertices, body.faces, figure, outfit, seed=int(1e6 * style[0])),
         stand_off=wardrobe.stand_off(vertices, figure, outfit),
         height=float(body.heights(beta)[0]),
-    )
-
-
-def _measure(body: BodyModel, vertices: np.ndarray, joints: np.ndarray) -> wardrobe.Figure:
-    head = vertices[body.weights.argmax(1).numpy() == _HEAD]
-    face = body.blazepose(torch.as_tensor(vertices, dtype=torch.float32))[:6].numpy().astype(float)
-    nose, top = face[0], head[head[:, 1].argmax()]
-    return wardrobe.Figure(
-        joints=joints,
-        nose=nose,
-        eyes=face[[2, 5]],
-        mouth=nose - [0.0, _MOUTH_BELOW_NOSE * (top[1] - nose[1]), 0.01],
-        ears=head[[head[:, 0].argmax(), head[:, 0].argmin()]],
-        top=top,
-        sole=float(vertices[:, 1].min()),
     )
 
 

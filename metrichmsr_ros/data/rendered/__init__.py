@@ -1,0 +1,1 @@
+"""Tier (b): sampled people rendered small and read by the real BlazePose."""
