@@ -13,7 +13,6 @@ import pytest
 from rosbags import rosbag1, rosbag2
 from rosbags.typesys import get_typestore, Stores
 
-from metrichmsr_ros.data.bag_images import depth_z_image, is_colour, is_depth, rgb_image
 from metrichmsr_ros.data.rosbag import pair_depth
 from metrichmsr_ros.data.sources import BagTopics, open_source, SourceError
 from metrichmsr_ros.geometry.camera import Camera
@@ -200,58 +199,8 @@ def test_truncated_image_is_told_when_opening(tmp_path: Path) -> None:
             '/rgb', 'Image', 1.0, header=recorder.header(1.0, 'eye'), height=48, width=64,
             encoding='rgb8', is_bigendian=0, step=192, data=np.zeros(100, np.uint8),
         )  # fmt: skip
-    with pytest.raises(SourceError, match='does not fit its 100 bytes'):
+    with pytest.raises(SourceError, match=r'data has 100 bytes: .* needs 9216'):
         open_source(tmp_path / 'short')
-
-
-def message(array: np.ndarray, encoding: str, **changed: Any) -> SimpleNamespace:
-    fields = {
-        'height': array.shape[0], 'width': array.shape[1], 'step': array.strides[0],
-        'encoding': encoding, 'is_bigendian': 0, 'data': array.view(np.uint8).ravel(),
-    }  # fmt: skip
-    return SimpleNamespace(**fields | changed)
-
-
-@pytest.mark.parametrize('encoding', ['rgb8', 'bgr8', 'rgba8', 'bgra8'])
-def test_colour_encodings(encoding: str) -> None:
-    planes = [RED[..., 'rgba'.index(letter) % 3] for letter in encoding[:-1]]
-    assert is_colour(message(RED, encoding))
-    np.testing.assert_array_equal(rgb_image(message(np.stack(planes, -1), encoding)), RED)
-
-
-@pytest.mark.parametrize('pattern', ['rggb', 'bggr', 'gbrg', 'grbg'])
-def test_bayer_patterns(pattern: str) -> None:
-    mosaic = np.empty((8, 8), np.uint8)
-    for place, letter in enumerate(pattern):
-        mosaic[place // 2 :: 2, place % 2 :: 2] = {'r': 200, 'g': 90, 'b': 30}[letter]
-    image = rgb_image(message(mosaic, f'bayer_{pattern}8'))
-    assert image[4, 4].tolist() == [200, 90, 30]
-
-
-def test_rows_with_padding_and_other_endianness() -> None:
-    padded = np.zeros((48, 70, 3), np.uint8)
-    padded[:, :64] = RED
-    np.testing.assert_array_equal(rgb_image(message(padded, 'rgb8', width=64)), RED)
-    swapped = message(DEPTH.byteswap(), '16UC1', is_bigendian=1)
-    np.testing.assert_allclose(depth_z_image(swapped), 1.5, rtol=1e-6)
-
-
-def test_unknown_depth_is_nan() -> None:
-    depth = np.array([[0.0, np.inf, -1.0, np.nan, 2.0]], np.float32)
-    assert is_depth(message(depth, '32FC1'))
-    np.testing.assert_array_equal(
-        depth_z_image(message(depth, '32FC1')), np.array([[np.nan] * 4 + [2]], np.float32)
-    )
-
-
-def test_compressed_depth() -> None:
-    png = cv2.imencode('.png', DEPTH)[1].ravel()
-    data = np.concatenate([np.zeros(12, np.uint8), png])
-    compressed = SimpleNamespace(format='16UC1; compressedDepth', data=data)
-    assert is_depth(compressed)
-    np.testing.assert_allclose(depth_z_image(compressed), 1.5, rtol=1e-6)
-    with pytest.raises(ValueError, match='not a 16-bit PNG'):
-        depth_z_image(SimpleNamespace(format='16UC1; compressedDepth', data=data[:12]))
 
 
 def stamped(nanoseconds: int) -> SimpleNamespace:

@@ -18,12 +18,13 @@ from rosbags.highlevel import AnyReader, AnyReaderError
 from rosbags.interfaces import Connection
 from rosbags.typesys import get_typestore, Stores
 
-from metrichmsr_ros.data.bag_images import (
-    camera_info_values,
-    depth_z_image,
+from metrichmsr_ros.data.image_messages import (
+    decode_compressed,
+    decode_compressed_depth,
+    decode_depth,
+    decode_rgb,
     is_colour,
     is_depth,
-    rgb_image,
 )
 from metrichmsr_ros.data.source_frame import Intrinsics, repeat, SourceError, SourceFrame
 from metrichmsr_ros.geometry.camera import Camera
@@ -120,13 +121,13 @@ class BagSource:
                     raise SourceError(f'{self._path}: {error}') from None
 
     def _frame(self, message: Any, depth: Any | None) -> SourceFrame:
-        image = rgb_image(message)
+        image = (decode_rgb if hasattr(message, 'encoding') else decode_compressed)(message)
         height, width = image.shape[:2]
         stamp = _stamp(message)
         camera = self._camera(stamp, width, height)
         if depth is None:
             return SourceFrame(image, camera, stamp, self.frame_id)
-        depth_z = depth_z_image(depth)
+        depth_z = (decode_depth if hasattr(depth, 'encoding') else decode_compressed_depth)(depth)
         seen_by = camera.resized(depth_z.shape[1], depth_z.shape[0])
         return SourceFrame(
             image, camera, stamp, self.frame_id,
@@ -245,10 +246,18 @@ def _calibrations(infos: Iterable[Any]) -> list[tuple[int, SimpleNamespace]]:
     """Return stamp and values of every CameraInfo that differs from the one before it."""
     changes: list[tuple[int, SimpleNamespace]] = []
     for message in infos:
-        info = camera_info_values(message)
+        info = _ros2_names(message)
         if not changes or _numbers(info) != _numbers(changes[-1][1]):
             changes.append((_stamp(message), info))
     return changes
+
+
+def _ros2_names(message: Any) -> SimpleNamespace:
+    """Return CameraInfo with the field names of ROS 2 whichever ROS it comes from."""
+    own = {name: name if hasattr(message, name) else name.upper() for name in 'dkrp'}
+    same = ('header', 'width', 'height', 'distortion_model', 'binning_x', 'binning_y', 'roi')
+    own |= {name: name for name in same}
+    return SimpleNamespace(**{name: getattr(message, there) for name, there in own.items()})
 
 
 def _numbers(info: SimpleNamespace) -> tuple[Any, ...]:

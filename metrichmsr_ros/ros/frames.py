@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from sensor_msgs.msg import CompressedImage, Image
 
+from metrichmsr_ros.data.image_messages import decode_compressed, decode_depth, ImageError
 from metrichmsr_ros.geometry.camera import Camera, CameraError
 from metrichmsr_ros.ros.cameras import CameraKeeper
-from metrichmsr_ros.ros.images import decode_compressed, decode_depth, decode_rgb, ImageError
+from metrichmsr_ros.ros.images import decode_rgb
 from metrichmsr_ros.ros.messages import is_stamp, to_nanoseconds
 from metrichmsr_ros.ros.parameters import Parameters
 from metrichmsr_ros.structures import DepthImage, Frame

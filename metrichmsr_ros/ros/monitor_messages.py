@@ -11,8 +11,8 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import MarkerArray
 
+from metrichmsr_ros.data.image_messages import view
 from metrichmsr_ros.geometry.camera import Camera
-from metrichmsr_ros.ros.images import view
 from metrichmsr_ros.ros.marker_reader import read_meshes
 from metrichmsr_ros.ros.monitor_statistics import PeopleAt, SECOND
 from metrichmsr_ros.ros.recorder import Snapshot

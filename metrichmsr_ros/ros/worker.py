@@ -12,11 +12,11 @@ from rclpy.clock import Clock
 from rclpy.logging import get_logger
 from rclpy.utilities import ok
 
+from metrichmsr_ros.data.image_messages import ImageError
 from metrichmsr_ros.geometry.camera import Camera, CameraError
 from metrichmsr_ros.ros.cameras import NoCameraInfoError
 from metrichmsr_ros.ros.diagnostics import Health
 from metrichmsr_ros.ros.frames import read_depth, read_image
-from metrichmsr_ros.ros.images import ImageError
 from metrichmsr_ros.ros.inputs import Input, Inputs
 from metrichmsr_ros.ros.mailbox import Mailbox
 from metrichmsr_ros.ros.outputs import Outputs
