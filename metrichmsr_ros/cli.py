@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
             '--body-model', type=Path, metavar='PATH', help='SMPL-format file (default: shipped)'
         )
     _add_train(commands)
+    _add_render(commands)
     return parser
 
 
@@ -137,6 +138,26 @@ def _add_train(commands: argparse._SubParsersAction) -> None:
     train.add_argument('--keys', action='store_true', help='list all keys with their values')
 
 
+def _add_render(commands: argparse._SubParsersAction) -> None:
+    render = commands.add_parser(
+        'render',
+        help='render people for the real BlazePose to read, for training and scoring',
+        description='Fill a folder with rendered people as BlazePose reads them, and their truth. '
+        'A folder that is there already is gone on with.',
+    )
+    render.set_defaults(run=_render)
+    render.add_argument('out', type=Path, metavar='OUT', help='folder of shards')
+    render.add_argument(
+        '--people', required=True, type=int, metavar='N', help='readings in it at the end'
+    )
+    render.add_argument(
+        '--seed', type=int, default=0, help='other seeds have other people in other poses'
+    )
+    render.add_argument(
+        '--body-model', type=Path, metavar='PATH', help='SMPL-format file (default: shipped)'
+    )
+
+
 def _version() -> str:
     try:
         return version('metrichmsr_ros')
@@ -192,6 +213,23 @@ def _train(arguments: argparse.Namespace) -> None:
         from metrichmsr_ros.train import run
 
     run(config)
+
+
+def _render(arguments: argparse.Namespace) -> None:
+    with loading():
+        from metrichmsr_ros.body.body_model import BodyModel
+        from metrichmsr_ros.data.rendered.make import render_people
+        from metrichmsr_ros.perception.blazepose.landmarker import BlazePoseLandmarker
+        from metrichmsr_ros.progress import ProgressBar
+
+    render_people(
+        arguments.out,
+        people=arguments.people,
+        seed=arguments.seed,
+        body=BodyModel.load(arguments.body_model),
+        landmarker=BlazePoseLandmarker(),
+        progress=ProgressBar(arguments.people, 'people'),
+    )
 
 
 def _predict(
