@@ -19,7 +19,7 @@ SHARE = Path(get_package_share_directory('metrichmsr_ros'))
 CAMERAS = SHARE / 'config' / 'cameras'
 BOOL = ['true', 'false']
 # Node parameters that are passed on if given.
-CHOSEN = ('image_transport', 'depth_source', 'device', 'estimator', 'body_model')
+CHOSEN = ('image_transport', 'depth_source', 'device', 'estimator', 'checkpoint', 'body_model')
 
 # name: (default, description, choices); an empty default means "as params_file says, else the
 # camera preset, else the node's own default".
@@ -38,6 +38,7 @@ ARGUMENTS = {
     'depth_source': ('', 'where depth comes from', ['', 'none', 'topic', 'ground']),
     'device': ('', 'cpu or cuda:<n>', None),
     'estimator': ('', 'landmark_ik or metrichmr', ['', 'landmark_ik', 'metrichmr']),
+    'checkpoint': ('', 'folder of weights for metrichmr', None),
     'body_model': ('', 'SMPL file to use instead of the default body', None),
     'respawn': ('false', 'start the node again when it dies', BOOL),
     'rviz': ('auto', 'start RViz; auto = where it is installed and a display exists',

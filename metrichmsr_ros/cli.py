@@ -71,6 +71,11 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             '--body-model', type=Path, metavar='PATH', help='SMPL-format file (default: shipped)'
         )
+        command.add_argument(
+            '--checkpoint',
+            metavar='FOLDER',
+            help='weights for --method metrichmr, of any size (default: shipped)',
+        )
     _add_train(commands)
     _add_render(commands)
     return parser
@@ -186,6 +191,8 @@ def _evaluate(arguments: argparse.Namespace) -> None:
 
     if arguments.boxes is not None and arguments.method is None:
         raise ValueError('--boxes is for --method; --predictions have been made already')
+    if arguments.checkpoint is not None and arguments.method is None:
+        raise ValueError('--checkpoint is for --method; --predictions have been made already')
     images = read_index(arguments.index)
     body = BodyModel.load(arguments.body_model)
     if arguments.method is None:
@@ -243,7 +250,7 @@ def _predict(
         from metrichmsr_ros.infer import check_images, infer, landmark_finder
         from metrichmsr_ros.models.methods import build_method
 
-    estimator = build_method(arguments.method, body)
+    estimator = build_method(arguments.method, body, checkpoint=arguments.checkpoint)
     check_images(images)
     true_boxes = arguments.boxes == 'index'
     return infer(

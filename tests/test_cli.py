@@ -172,8 +172,19 @@ def test_wrong_predictions(index, tmp_path, capsys, changes, rule):
     assert rule in one_line_error(capsys)
 
 
-def test_boxes_need_a_method(index, tmp_path, capsys):
+@pytest.mark.parametrize('option', ['--boxes', '--checkpoint'])
+def test_options_of_a_method_need_one(index, tmp_path, capsys, option):
     predictions = write_nobody(tmp_path / 'out.json')
-    arguments = ['evaluate', str(index), '--predictions', str(predictions), '--boxes', 'index']
+    arguments = ['evaluate', str(index), '--predictions', str(predictions), option, 'index']
     assert cli.main(arguments) == 2
-    assert '--boxes is for --method' in one_line_error(capsys)
+    assert f'{option} is for --method' in one_line_error(capsys)
+
+
+@pytest.mark.parametrize(
+    ('method', 'message'),
+    [('metrichmr', "no checkpoint at 'nowhere'"), ('landmark_ik', 'landmark_ik has none')],
+)
+def test_a_checkpoint_that_is_not_there(index, tmp_path, capsys, method, message):
+    arguments = ['infer', str(index), '--method', method, '--json', str(tmp_path / 'out.json')]
+    assert cli.main([*arguments, '--checkpoint', 'nowhere']) == 2
+    assert message in one_line_error(capsys)

@@ -185,7 +185,7 @@ def find_checkpoint(path_or_name: str | PathLike[str]) -> Path:
     Raises:
         CheckpointError: There is none.
     """
-    for folder in (Path(path_or_name), CHECKPOINTS / path_or_name):
+    for folder in (Path(path_or_name).expanduser(), CHECKPOINTS / path_or_name):
         if (folder / CONFIG_FILE).is_file():
             return folder
     shipped = sorted(config.parent.name for config in CHECKPOINTS.glob(f'*/{CONFIG_FILE}'))

@@ -15,6 +15,8 @@ class PipelineConfig:
 
     Attributes:
         estimator: What makes people metric, one of ``models.methods.METHODS``.
+        checkpoint: Folder of a network's weights, or the name of one that ships; '' = the
+            estimator's own.
         body_model: SMPL-format file, or None for the body that ships.
         depth_source: 'none', 'topic' (the frame's own depth) or 'ground' (a floor).
         camera_height: Height of the camera above the floor, metres, for 'ground'.
@@ -36,6 +38,7 @@ class PipelineConfig:
     """
 
     estimator: str = 'landmark_ik'
+    checkpoint: str = ''
     body_model: Path | None = None
     depth_source: str = 'none'
     camera_height: float = 1.0

@@ -265,7 +265,7 @@ def build_pipeline(config: PipelineConfig) -> Pipeline:
             budget_ms=config.detector_budget_ms, num_threads=config.threads
         ),
         landmarker=BlazePoseLandmarker(num_threads=config.threads),
-        estimator=build_method(config.estimator, body),
+        estimator=build_method(config.estimator, body, checkpoint=config.checkpoint or None),
         tracker=Tracker(seed=seed, body=body if config.temporal_filter else None),
         raycaster=MeshRaycaster(body.faces, device=device),
         depth_source=sources[config.depth_source](),

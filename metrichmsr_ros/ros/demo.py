@@ -61,6 +61,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--camera-info', default='', help='camera_calibration YAML')
     parser.add_argument('--estimator', default='', help='landmark_ik or metrichmr')
+    parser.add_argument('--checkpoint', default='', help='folder of weights for metrichmr')
     parser.add_argument('--people', type=int, default=0, help='of the synthetic world, 1 to 3')
     parser.add_argument('--output', default='demo_output', help='folder for video and summary')
     parser.add_argument('--rerun-rate', type=float, default=2.0, help='records/s; 0 = no file')
@@ -87,8 +88,9 @@ def jobs(values: argparse.Namespace) -> list[Job]:
         **intrinsics,
     }
     perception = dict(preset.parameters)
-    if values.estimator:
-        perception['estimator'] = values.estimator
+    for name in ('estimator', 'checkpoint'):
+        if getattr(values, name):
+            perception[name] = getattr(values, name)
     monitor = {
         'output': values.output,
         'duration': values.duration,

@@ -87,6 +87,9 @@ class Parameters:
         'network, which estimates build too).',
         choices=tuple(METHODS),
     )
+    checkpoint: str = _parameter(
+        '', 'Folder of weights for metrichmr, of any size; empty = those that ship.'
+    )
     body_model: str = _parameter(
         '', 'SMPL file (.pkl or .npz) to use instead of the default body; empty = default body.'
     )
