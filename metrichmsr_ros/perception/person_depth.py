@@ -21,10 +21,10 @@ MAX_AGE = 0.1  # s between image and depth; a walking person has moved by more t
 MIN_PIXELS = 15  # of the coarse image
 WINDOW = 0.2  # m within which the errors of one surface lie
 MIN_SHARE = 0.5  # of a person's measured pixels that must agree
-MAX_BEHIND = 0.3  # of them that may lie behind: else what agrees stands before the person
+MAX_BEHIND = 0.35  # of them that may lie behind: else what agrees stands before the person
 MIN_COVERAGE = 0.25  # of a person's pixels that must be measured and agree
 GATE = 3.0  # sigmas of the estimate within which the person is looked for
-MARGIN = 0.15  # m, beside that
+MARGIN = 0.3  # m, beside that
 # One sigma: what clothes and pose put between skin and mesh, then the sensor's, m and m / m².
 SURFACE_SIGMA, SENSOR_SIGMA, SENSOR_SLOPE = 0.03, 0.005, 0.0025
 UNKNOWN_SPEED = 1.0  # m/s
@@ -117,7 +117,7 @@ def surface_offset(
     counts = np.searchsorted(near, near + WINDOW, side='right') - np.arange(len(near))
     start = int(counts.argmax())
     agreeing = near[start : start + counts[start]]
-    behind = np.count_nonzero(near > agreeing[-1] + WINDOW / 2)
+    behind = np.count_nonzero(offsets > agreeing[-1] + WINDOW / 2)
     enough = len(agreeing) >= max(MIN_PIXELS, MIN_COVERAGE * size, MIN_SHARE * len(offsets))
     if not enough or behind > MAX_BEHIND * len(offsets):
         return None
