@@ -12,7 +12,7 @@ from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.data.people.config import SampleConfig
 from metrichmsr_ros.data.people.sample import in_front, PeopleSampler
 from metrichmsr_ros.data.rendered import readings
-from metrichmsr_ros.data.rendered.looks import draw_look
+from metrichmsr_ros.data.rendered.looks import draw_look, Wardrobe
 from metrichmsr_ros.data.rendered.people import draw_people
 from metrichmsr_ros.data.rendered.photo import develop
 from metrichmsr_ros.data.rendered.readings import (
@@ -183,10 +183,11 @@ def test_rooms_hold_camera_and_person():
 
 
 def test_same_seed_same_readings(sampler, body, monkeypatch):
-    monkeypatch.setattr(readings, '_LOOKS', 2)
+    monkeypatch.setattr(readings, '_LOOKS', 3)
+    wardrobe = Wardrobe(body, 0)
 
     def draw(*seed):
-        found = draw_readings(seed, sampler=sampler, body=body, landmarker=Everywhere())
+        found = draw_readings(seed, sampler=sampler, wardrobe=wardrobe, landmarker=Everywhere())
         return list(islice(found, 3))
 
     first, again, other = draw(5, 0), draw(5, 0), draw(5, 1)
@@ -199,7 +200,22 @@ def test_same_seed_same_readings(sampler, body, monkeypatch):
 
 def test_blazepose_reads_most_of_them(sampler, body, monkeypatch):
     monkeypatch.setattr(readings, '_LOOKS', 4)
-    found = draw_readings((1,), sampler=sampler, body=body, landmarker=BlazePoseLandmarker())
+    wardrobe = Wardrobe(body, 0)
+    found = draw_readings(
+        (1,), sampler=sampler, wardrobe=wardrobe, landmarker=BlazePoseLandmarker()
+    )
     rows = list(islice(found, 24))
     assert np.median([row.error for row in rows]) < 0.035
     assert np.mean([row.evidence.score.item() > 0.5 for row in rows]) > 0.7
+
+
+def test_wardrobe_has_the_same_looks_again(body):
+    def pick(seed):
+        return Wardrobe(body, seed).pick(2, np.random.default_rng(1))
+
+    first, again, other = pick(3), pick(3), pick(4)
+    np.testing.assert_array_equal(first[1].texture, again[1].texture)
+    assert not np.array_equal(first[0].texture, first[1].texture)
+    assert not np.array_equal(first[0].texture, other[0].texture)
+    assert (first[0].stand_off >= 0).all()
+    assert first[0].stand_off.max() < 0.08

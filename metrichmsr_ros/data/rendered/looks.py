@@ -16,6 +16,7 @@ from metrichmsr_ros.data.synthetic.outfits import Outfit
 Colour: TypeAlias = tuple[float, float, float]
 
 TEXELS = 4  # along a triangle's edge: half a centimetre
+_WARDROBE = 64  # looks: painting one takes as long as five readings
 _PATTERNS = ('plain', 'plain', 'stripes', 'checks', 'print', 'jacket')
 _SKINS = np.array([[0.6, 0.41, 0.32], [0.5, 0.31, 0.22], [0.36, 0.2, 0.13], [0.15, 0.08, 0.05]])
 _HAIRS = np.array([[0.01, 0.008, 0.007], [0.05, 0.028, 0.015], [0.2, 0.11, 0.05], [0.4, 0.3, 0.15],
@@ -33,6 +34,25 @@ class Look:
 
     texture: np.ndarray
     stand_off: np.ndarray
+
+
+class Wardrobe:
+    """Looks by number, each painted when it is first worn; the seed decides them."""
+
+    def __init__(self, body: BodyModel, seed: int) -> None:
+        """Open the wardrobe of ``seed``."""
+        self.body, self.seed = body, seed
+        self._looks: dict[int, Look] = {}
+
+    def pick(self, count: int, rng: np.random.Generator) -> list[Look]:
+        """Choose ``count`` different looks."""
+        numbers = rng.choice(_WARDROBE, count, replace=False).tolist()
+        for number in numbers:
+            if number not in self._looks:
+                self._looks[number] = draw_look(
+                    self.body, np.random.default_rng((self.seed, number))
+                )
+        return [self._looks[number] for number in numbers]
 
 
 def draw_look(body: BodyModel, rng: np.random.Generator) -> Look:

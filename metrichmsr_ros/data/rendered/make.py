@@ -10,6 +10,7 @@ from pathlib import Path
 from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.data.people.config import SampleConfig
 from metrichmsr_ros.data.people.sample import PeopleSampler
+from metrichmsr_ros.data.rendered.looks import Wardrobe
 from metrichmsr_ros.data.rendered.readings import draw_readings, Landmarker
 from metrichmsr_ros.data.rendered.shards import (
     Manifest,
@@ -51,7 +52,7 @@ def render_people(
         raise ValueError(f'people={people} must be positive')
     config = replace(config or SampleConfig(), pose_seed=_FIRST_POSES + seed)
     open_folder(folder, Manifest(seed, body.name, config))
-    sampler = None
+    sampler, wardrobe = None, Wardrobe(body, seed)
     for number in range(-(-people // SHARD_SIZE)):
         path = shard_path(folder, number)
         if not path.exists():
@@ -59,7 +60,9 @@ def render_people(
             sampler = sampler or PeopleSampler(config, body=body)
             rows = []
             for row in islice(
-                draw_readings((seed, number), sampler=sampler, body=body, landmarker=landmarker),
+                draw_readings(
+                    (seed, number), sampler=sampler, wardrobe=wardrobe, landmarker=landmarker
+                ),
                 SHARD_SIZE,
             ):
                 rows.append(row)

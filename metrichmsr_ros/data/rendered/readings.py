@@ -9,11 +9,10 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.data.people.lens import Lenses
 from metrichmsr_ros.data.people.sample import in_front, PeopleSampler
 from metrichmsr_ros.data.people.target import Target
-from metrichmsr_ros.data.rendered.looks import draw_look, Look
+from metrichmsr_ros.data.rendered.looks import Wardrobe
 from metrichmsr_ros.data.rendered.people import draw_people, People
 from metrichmsr_ros.data.rendered.render import CropRenderer
 from metrichmsr_ros.data.rendered.scenes import draw_scene, Scene
@@ -24,7 +23,7 @@ from metrichmsr_ros.structures import Frame, Landmarks
 
 HIDDEN_BY = 0.12  # metres that a surface is nearer than a landmark inside the body
 _PASSES = 2
-_LOOKS, _NEW_LOOKS = 8, 1  # at hand, and new for each batch
+_LOOKS = 8  # in a batch
 _BATCH = 48
 
 Row = dict[str, np.ndarray]
@@ -57,24 +56,26 @@ class Reading:
 
 
 def draw_readings(
-    seed: tuple[int, ...], *, sampler: PeopleSampler, body: BodyModel, landmarker: Landmarker
+    seed: tuple[int, ...],
+    *,
+    sampler: PeopleSampler,
+    wardrobe: Wardrobe,
+    landmarker: Landmarker,
 ) -> Iterator[Reading]:
     """Draw, render and read people without end.
 
     Args:
-        seed: Decides everything, together with the sampler's poses and ranges.
+        seed: Decides everything, together with the sampler's poses and ranges and the wardrobe.
         sampler: Draws people and cameras.
-        body: Body of the sampler.
+        wardrobe: Of the sampler's body.
         landmarker: Reads the pictures.
     """
     rng = np.random.default_rng(seed)
     generator = torch.Generator().manual_seed(int(rng.integers(1 << 60)))
+    body = wardrobe.body
     renderer = CropRenderer(body.faces, num_vertices=body.num_vertices)
-    looks: list[Look] = []
     while True:
-        new = _LOOKS - len(looks) or _NEW_LOOKS
-        looks = [*looks[-(_LOOKS - new) :], *(draw_look(body, rng) for _ in range(new))]
-        renderer.wear(looks)
+        renderer.wear(wardrobe.pick(_LOOKS, rng))
         people = draw_people(_BATCH, generator, sampler=sampler, body=body)
         for index in range(len(people)):
             scene = draw_scene(renderer, people, index, rng)
