@@ -80,9 +80,7 @@ class PelvisFilter:
         surprise = (offset @ across @ offset) / (np.trace(spread) / 2)
         self._covariance = self._covariance * max(1.0, surprise / GATE**2)
         variance = ray @ (self.position_covariance + covariance) @ ray
-        doubt = max(
-            1.0, abs(offset @ ray) / (GATE * np.sqrt(variance))
-        )  # Huber's weight, inverted
+        doubt = max(1.0, abs(offset @ ray) / (GATE * np.sqrt(variance)))  # Huber's, inverted
         covariance = covariance + (doubt - 1.0) * variance * along
         gain = self._covariance[:, :3] @ np.linalg.inv(self.position_covariance + covariance)
         self._state = self._state + gain @ offset

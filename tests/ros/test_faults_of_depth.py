@@ -53,7 +53,9 @@ def test_depth_that_is_all_unknown(depth_graph: tuple[Graph, object]) -> None:
     pixels[::2] = 0
     depth.publish(make_depth(pixels, stamp=graph.next_stamp()))
     graph.expect(make_image(stamp=graph.stamp))
-    assert np.isnan(graph.pipeline.frames[-1].depth.depth_z).all()
+    depth_of_frame = graph.pipeline.frames[-1].depth
+    assert np.isnan(depth_of_frame.depth_z).all()
+    assert depth_of_frame.stamp == graph.stamp
 
 
 def test_images_go_on_when_depth_stops_and_pair_again_after_a_jump_back(
