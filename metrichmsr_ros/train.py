@@ -27,6 +27,7 @@ from metrichmsr_ros.losses import all_losses
 from metrichmsr_ros.models.canonical import crop_frame
 from metrichmsr_ros.models.evidence import Evidence
 from metrichmsr_ros.models.metric_hmr import MetricHMR
+from metrichmsr_ros.models.network_config import BLAZEPOSE
 from metrichmsr_ros.train_config import LossWeights, save_config, TrainConfig
 from metrichmsr_ros.train_log import CsvLog
 from metrichmsr_ros.train_state import make_average, make_optimizer, TrainState, use_bfloat16
@@ -65,7 +66,16 @@ class Batches(Dataset[Batch]):
 
 
 def run(config: TrainConfig) -> dict[str, float]:
-    """Train the network of ``config.model`` on people of ``config.data``; see ``train``."""
+    """Train the network of ``config.model`` on people of ``config.data``; see ``train``.
+
+    Raises:
+        ValueError: The network looks at pixels, which these people do not have.
+    """
+    if config.model.image_encoder != BLAZEPOSE:
+        raise ValueError(
+            f'model.image_encoder is {config.model.image_encoder!r}: sampled people have no '
+            f'pixels, so it must be {BLAZEPOSE!r}'
+        )
     torch.manual_seed(config.seed)
     # Two bodies: the network takes its own to its device, and people are drawn on the CPU.
     body, drawn = BodyModel.load(), BodyModel.load()

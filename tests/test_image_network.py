@@ -60,6 +60,7 @@ def test_turning_the_camera_turns_the_answer(network: MetricHMR, rotvec: list[fl
         pelvis_axes=R @ before.pelvis_axes,
         joints=before.joints @ R.T,
         landmarks=before.landmarks @ R.T,
+        landmark_rays=before.landmark_rays @ R.T,
     )
     assert_same(after, expected, atol=1e-3)
 

@@ -71,6 +71,11 @@ def test_answer_is_consistent_with_the_body(
     torch.testing.assert_close(found.vertices(body), posed.vertices)
 
 
+def test_landmark_rays_are_those_of_the_evidence(evidence: Evidence, network: MetricHMR):
+    rays = network(evidence).landmark_rays
+    torch.testing.assert_close(rays / rays[..., 2:], evidence.rays, atol=1e-5, rtol=1e-5)
+
+
 def test_covariance_is_that_of_the_axes(evidence: Evidence, network: MetricHMR):
     found = network(evidence)
     covariance = found.pelvis_covariance()
@@ -96,6 +101,7 @@ def test_turning_the_camera_turns_the_answer(
         pelvis_axes=R @ before.pelvis_axes,
         joints=before.joints @ R.T,
         landmarks=before.landmarks @ R.T,
+        landmark_rays=before.landmark_rays @ R.T,
     )
     assert_same(after, expected)
 

@@ -248,3 +248,13 @@ def test_command_trains_on_sampled_people_with_poses_held_out(tmp_path):
     figures = read_log(tmp_path / 'run' / 'validation.csv')[-1]
     assert 50 < figures['mpjpe'] < 1000
     assert figures['step'] == 2
+
+
+def test_sampled_people_have_no_pixels(tmp_path, capsys):
+    sizes = {'image_encoder': 'vitpose', **{f'{part}_{what}': 8 for part in ('image', 'ray')
+             for what in ('width', 'layers', 'heads')}}  # fmt: skip
+    settings = [f'--model.{key}={value}' for key, value in sizes.items()]
+
+    assert main(['train', f'--out={tmp_path / "run"}', '--steps=1', *settings]) == 2
+    assert 'sampled people have no pixels' in capsys.readouterr().err
+    assert not (tmp_path / 'run').exists()

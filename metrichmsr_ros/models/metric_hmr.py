@@ -107,7 +107,9 @@ class MetricHMR(nn.Module):
             seen=found.seen,
             angle=crop.frame.angle,
         )
-        return _in_camera_axes(crop.frame, rotations, shape, joints, landmarks, position, router)
+        return _in_camera_axes(
+            crop.frame, rotations, shape, joints, landmarks, found.plane, position, router
+        )
 
     @torch.inference_mode()
     def infer(self, image: np.ndarray, camera: Camera, boxes: np.ndarray) -> Prediction:
@@ -201,6 +203,7 @@ def _in_camera_axes(
     shape: Tensor,
     joints: Tensor,
     landmarks: Tensor,
+    plane: Tensor,
     position: Position,
     router: Tensor,
 ) -> Prediction:
@@ -212,6 +215,7 @@ def _in_camera_axes(
     distance = length(in_crop)
     along, across = position.log_sigma.split([1, 2], dim=-1)
     root = axes @ rotations[:, 0]
+    rays = nn.functional.pad(plane * frame.angle[:, None, None], (0, 1), value=1.0)
     return Prediction(
         rotations=torch.cat([root.unsqueeze(1), rotations[:, 1:]], dim=1),
         shape=shape,
@@ -221,6 +225,7 @@ def _in_camera_axes(
         confidence_logit=position.confidence_logit,
         joints=joints @ axes.mT + pelvis.unsqueeze(1),
         landmarks=landmarks @ axes.mT + pelvis.unsqueeze(1),
+        landmark_rays=rays @ axes.mT,
         landmark_weights=position.weights,
         router=router,
     )

@@ -27,6 +27,8 @@ class Prediction:
         confidence_logit: Logit of ``confidence``, (B,).
         joints: SMPL joints, (B, 24, 3).
         landmarks: Where BlazePose would mark its landmarks, (B, 33, 3).
+        landmark_rays: Of the landmarks as given, or as found in the image with ViTPose (a
+            reprojection loss on them teaches it where), (B, 33, 3), of any length.
         landmark_weights: How much the pelvis rests on each landmark's ray, (B, 33), 0..1.
         router: Gates of the routed experts, (B, L, T, K): L blocks in order, T image tokens.
     """
@@ -39,6 +41,7 @@ class Prediction:
     confidence_logit: Tensor
     joints: Tensor
     landmarks: Tensor
+    landmark_rays: Tensor
     landmark_weights: Tensor
     router: Tensor
 
