@@ -7,10 +7,13 @@ import torch
 from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.models import metric_hmr
+from metrichmsr_ros.models.evidence import Evidence
 from metrichmsr_ros.models.methods import build_method
 from metrichmsr_ros.models.metric_hmr import MetricHMR
 from metrichmsr_ros.models.network_config import MetricHMRConfig
 from metrichmsr_ros.models.network_estimator import NAME, NetworkEstimator
+from metrichmsr_ros.perception.blazepose.landmarker import BlazePoseLandmarker
+from metrichmsr_ros.perception.detection import detections_from_boxes
 from metrichmsr_ros.structures import Frame, Landmarks, TrackState
 
 CAMERA = Camera.from_fov(640, 480, 1.0)
@@ -111,3 +114,15 @@ def test_is_a_method_by_name(
         build_method(NAME, estimator.body)
     estimator.network.save_pretrained(tmp_path / 'blazepose')
     assert build_method(NAME, estimator.body).name == NAME == 'metrichmr'
+
+
+def test_people_in_boxes_are_read_by_blazepose(estimator: NetworkEstimator):
+    boxes = np.array([[200.0, 100, 300, 400], [350, 80, 470, 420]])
+    found = estimator.network.infer(FRAME.image, CAMERA, boxes)
+    landmarks = BlazePoseLandmarker().read(
+        FRAME.image, detections_from_boxes(boxes).rois, passes=3
+    )
+    with torch.no_grad():
+        expected = estimator.network(Evidence.from_landmarks(FRAME, landmarks))
+    torch.testing.assert_close(found.joints, expected.joints)
+    assert len(estimator.network.infer(FRAME.image, CAMERA, boxes[:0])) == 0
