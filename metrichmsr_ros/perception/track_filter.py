@@ -91,8 +91,12 @@ class PelvisFilter:
 
 
 def known_covariance(pelvis: np.ndarray, covariance: np.ndarray) -> np.ndarray:
-    """Return the estimator's covariance of pelvises (N, 3), (N, 3, 3), with a guess for NaN."""
-    known = np.isfinite(covariance).all(axis=(1, 2), keepdims=True)
+    """Return the estimator's covariance of pelvises (N, 3), (N, 3, 3), m².
+
+    Where it says nothing, or that it knows the place exactly, it is a guess.
+    """
+    variances = np.trace(covariance, axis1=1, axis2=2)[:, None, None]
+    known = np.isfinite(covariance).all(axis=(1, 2), keepdims=True) & (variances > 0)
     along, across, distance = _ray_parts(pelvis)
     guess = (UNKNOWN_DEPTH_NOISE * distance) ** 2 * along
     return np.where(known, covariance, guess + (UNKNOWN_ACROSS_NOISE * distance) ** 2 * across)
