@@ -8,7 +8,7 @@ same bits. A run of ``minutes`` fits its schedule to the clock instead.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 import logging
 import math
 from pathlib import Path
@@ -23,12 +23,14 @@ from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.data.people.config import SampleConfig
 from metrichmsr_ros.data.people.sample import PeopleSampler
 from metrichmsr_ros.data.people.target import Target
+from metrichmsr_ros.data.rendered.dataset import MixedPeople, RenderedPeople
 from metrichmsr_ros.losses import all_losses
 from metrichmsr_ros.models.canonical import crop_frame
 from metrichmsr_ros.models.evidence import Evidence
 from metrichmsr_ros.models.metric_hmr import MetricHMR
 from metrichmsr_ros.models.network_config import BLAZEPOSE
-from metrichmsr_ros.train_config import LossWeights, save_config, TrainConfig
+from metrichmsr_ros.models.prediction import Prediction
+from metrichmsr_ros.train_config import save_config, TrainConfig
 from metrichmsr_ros.train_log import CsvLog
 from metrichmsr_ros.train_state import make_average, make_optimizer, TrainState, use_bfloat16
 from metrichmsr_ros.validation import validate
@@ -79,13 +81,26 @@ def run(config: TrainConfig) -> dict[str, float]:
     torch.manual_seed(config.seed)
     # Two bodies: the network takes its own to its device, and people are drawn on the CPU.
     body, drawn = BodyModel.load(), BodyModel.load()
+    sample = PeopleSampler(config.data, body=drawn).sample
+    if config.rendered:
+        rendered = RenderedPeople(config.rendered)
+        sample = MixedPeople(sample, rendered, config.rendered_share).sample
     return train(
         config,
-        model=MetricHMR(config.model, body),
-        sample=PeopleSampler(config.data, body=drawn).sample,
+        model=_start(config, body),
+        sample=sample,
         held_out=PeopleSampler(unseen_poses(config.data), body=drawn).sample,
         heights=body.heights,
     )
+
+
+def _start(config: TrainConfig, body: BodyModel) -> MetricHMR:
+    if not config.init:
+        return MetricHMR(config.model, body)
+    model = MetricHMR.from_pretrained(config.init, body=body)
+    if model.config != config.model:
+        raise ValueError(f'init={config.init!r} has other sizes than model')
+    return model
 
 
 def unseen_poses(data: SampleConfig) -> SampleConfig:
@@ -151,7 +166,7 @@ class _Trainer:
             state.load(config.out / CHECKPOINT, self.device)
         if self.device.type == 'cuda':
             # Tokens only: geometry in bfloat16 would be wrong by centimetres.
-            for module in (model.image_encoder, model.ray_encoder, model.human_moe):
+            for module in (model.image_encoder, model.ray_encoder, *model.human_moe):
                 use_bfloat16(module, self.device)
         config.out.mkdir(parents=True, exist_ok=True)
         save_config(config.out / 'config.json', config)
@@ -191,27 +206,35 @@ class _Trainer:
 
     def _step(self, batch: Batch, rate: float) -> dict[str, Tensor | float]:
         """Take one step, and return the loss, its terms, the gradient's norm and the rate."""
-        state = self.state
+        config, state = self.config, self.state
         evidence, target = batch[0].to(self.device), batch[1].to(self.device)
         for group in state.optimizer.param_groups:
             group['lr'] = rate
         state.model.train()
-        prediction = state.model(evidence)
-        terms = all_losses(
-            prediction,
-            target,
-            crop_angle=crop_frame(evidence.crop_rays).angle,
-            height=self.heights(prediction.shape),
-        )
-        loss = weighted_sum(terms, self.config.loss)
+        *earlier, prediction = state.model.estimates(evidence)
+        terms = self._terms(prediction, evidence, target)
+        loss = config.loss.total(terms)
+        for estimate in earlier:
+            own = config.loss.total(self._terms(estimate, evidence, target))
+            loss = loss + config.earlier_stages / len(earlier) * own
         state.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        norm = nn.utils.clip_grad_norm_(state.model.parameters(), self.config.clip_norm)
+        norm = nn.utils.clip_grad_norm_(state.model.parameters(), config.clip_norm)
         if torch.isfinite(norm):  # one person whose geometry is degenerate must not end a run
             state.optimizer.step()
             state.ema.update_parameters(state.model)
         detached = {name: value.detach() for name, value in terms.items()}
         return {'loss': loss.detach(), **detached, 'grad_norm': norm, 'rate': rate}
+
+    def _terms(
+        self, prediction: Prediction, evidence: Evidence, target: Target
+    ) -> dict[str, Tensor]:
+        return all_losses(
+            prediction,
+            target,
+            crop_angle=crop_frame(evidence.crop_rays).angle,
+            height=self.heights(prediction.shape),
+        )
 
     def _report(self, row: dict[str, Tensor | float]) -> None:
         """Log the last step's terms, the speed and the time that is left."""
@@ -239,12 +262,6 @@ class _Trainer:
         self.scores.write({'step': state.step, 'seconds': state.seconds, **figures})
         logger.info('%s', '  '.join(f'{name} {value:.4g}' for name, value in figures.items()))
         return figures
-
-
-def weighted_sum(terms: dict[str, Tensor], weights: LossWeights) -> Tensor:
-    """Return Σ weight · term; every weight needs its term."""
-    weighted = [getattr(weights, item.name) * terms[item.name] for item in fields(weights)]
-    return torch.stack(weighted).sum()
 
 
 def learning_rate(progress: float, config: TrainConfig) -> float:

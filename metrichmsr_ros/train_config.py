@@ -9,6 +9,9 @@ import math
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints, TypeVar
 
+import torch
+from torch import Tensor
+
 from metrichmsr_ros.data.people.config import SampleConfig
 from metrichmsr_ros.models.network_config import MetricHMRConfig
 
@@ -47,6 +50,11 @@ class LossWeights:
     confidence: float = 0.1
     balance: float = 0.01
 
+    def total(self, terms: Mapping[str, Tensor]) -> Tensor:
+        """Return Σ weight · term; every weight needs its term."""
+        weighted = [getattr(self, item.name) * terms[item.name] for item in fields(self)]
+        return torch.stack(weighted).sum()
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -55,6 +63,8 @@ class TrainConfig:
     Attributes:
         out: Folder of the run: config.json, log.csv, checkpoint.pt, and the model at the end.
         seed: Of the weights and of every batch; the validation set has its own.
+        init: Checkpoint to begin with, a folder or the name of one that ships; empty = random
+            weights of ``model``.
         steps: Optimizer steps; 0 = as ``minutes`` allow.
         minutes: Time to train, resumed time included; 0 = as ``steps`` say.
         batch_size: People per step.
@@ -74,11 +84,16 @@ class TrainConfig:
         resume: Go on from ``out``'s checkpoint.
         model: Sizes of the network.
         data: The people it learns from.
+        rendered: Folder of ``metrichmsr render`` whose people are mixed in; empty = none.
+        rendered_share: Share of them in each batch.
+        earlier_stages: Factor on the loss of the network's estimates before the last one: together
+            half as dear as the last, so that each is good and the last is best.
         loss: Weights of the terms.
     """
 
     out: Path = Path('runs/blazepose')
     seed: int = 0
+    init: str = ''
     steps: int = 0
     minutes: float = 20.0
     batch_size: int = 128
@@ -98,6 +113,9 @@ class TrainConfig:
     resume: bool = False
     model: MetricHMRConfig = field(default_factory=MetricHMRConfig)
     data: SampleConfig = field(default_factory=SampleConfig)
+    rendered: str = ''
+    rendered_share: float = 0.15
+    earlier_stages: float = 0.5
     loss: LossWeights = field(default_factory=LossWeights)
 
     def __post_init__(self) -> None:
@@ -112,7 +130,7 @@ class TrainConfig:
         for name in ('learning_rate', 'clip_norm'):
             if not getattr(self, name) > 0:
                 raise ValueError(f'{name} must be positive, got {getattr(self, name)}')
-        for name in ('final_rate', 'warmup', 'ema_decay'):
+        for name in ('final_rate', 'warmup', 'ema_decay', 'rendered_share'):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f'{name} must be in [0, 1), got {getattr(self, name)}')
         if self.device not in ('auto', 'cpu', 'cuda'):

@@ -12,6 +12,7 @@ from torch import nn, Tensor
 from torch.optim.swa_utils import AveragedModel
 from torch.utils._pytree import tree_map_only
 
+from metrichmsr_ros.models.metric_hmr import MetricHMR
 from metrichmsr_ros.train_config import TrainConfig
 
 
@@ -27,7 +28,7 @@ class TrainState:
         seconds: Time spent, resumed runs included.
     """
 
-    model: nn.Module
+    model: MetricHMR
     ema: AveragedModel
     optimizer: torch.optim.Optimizer
     step: int = 0
@@ -68,7 +69,7 @@ class TrainState:
             torch.cuda.set_rng_state_all([value.cpu() for value in state['cuda_rng']])
 
 
-def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+def make_optimizer(model: MetricHMR, config: TrainConfig) -> torch.optim.Optimizer:
     """Return AdamW; only matrices decay."""
     parameters = [value for value in model.parameters() if value.requires_grad]
     groups = [
@@ -78,7 +79,7 @@ def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimiz
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
 
 
-def make_average(model: nn.Module, decay: float) -> AveragedModel:
+def make_average(model: MetricHMR, decay: float) -> AveragedModel:
     """Return a copy of ``model`` that follows it as an exponential average."""
 
     @torch.no_grad()

@@ -13,7 +13,7 @@ from metrichmsr_ros.structures import Frame
 
 TINY = MetricHMRConfig(
     image_encoder='vitpose', dim=32, heads=2, expert_hidden=16, head_hidden=32,
-    patch_blocks=1, global_blocks=1, person_tokens=2,
+    patch_blocks=1, global_blocks=1, stages=2, person_tokens=2,
     image_width=32, image_layers=2, image_heads=2, ray_width=24, ray_layers=1, ray_heads=2,
 )  # fmt: skip
 CAMERA = Camera.from_fov(640, 480, 1.0)

@@ -6,7 +6,7 @@ import roma
 import torch
 
 from metrichmsr_ros.body.body_model import BodyModel
-from metrichmsr_ros.models.blazepose_encoder import BlazePoseEncoder
+from metrichmsr_ros.models.blazepose_encoder import BlazePoseEncoder, NUM_PARTS, PART_OF_LANDMARK
 from metrichmsr_ros.models.canonical import canonical, turn_from_optical_axis
 from metrichmsr_ros.models.evidence import Evidence, RAY_MAP_SIZE
 
@@ -74,18 +74,19 @@ def test_an_absent_landmark_is_a_learned_token_whatever_it_holds(evidence: Evide
     torch.manual_seed(0)
     encoder = BlazePoseEncoder(16, person_tokens=2, person_hidden=32)
     presence = evidence.presence.clone()
-    presence[:, 7] = 0
+    presence[:, 13] = 0  # the only landmark of its part
+    part = PART_OF_LANDMARK[13]
     absent = replace(evidence, presence=presence)
     other = replace(absent, world=absent.world.clone(), rays=absent.rays.clone())
-    other.world[:, 7] += 5
-    other.rays[:, 7, :2] += 0.1
+    other.world[:, 13] += 5
+    other.rays[:, 13, :2] += 0.1
     tokens = encoder(absent, canonical(absent))
-    assert tokens.shape == (4, 2 + 33, 16)
+    assert tokens.shape == (4, 2 + NUM_PARTS, 16)
     torch.testing.assert_close(tokens, encoder(other, canonical(other)))
-    learned = encoder.mix(encoder.missing[7])
-    torch.testing.assert_close(tokens[:, 2 + 7], learned.expand(4, -1))
+    learned = encoder.mix(encoder.missing[13])
+    torch.testing.assert_close(tokens[:, 2 + part], learned.expand(4, -1))
     present = encoder(evidence, canonical(evidence))
-    assert (present[:, 2 + 7] - tokens[:, 2 + 7]).abs().max() > 0.01
+    assert (present[:, 2 + part] - tokens[:, 2 + part]).abs().max() > 0.01
 
 
 def test_torso_axes_are_the_body_s(evidence: Evidence):

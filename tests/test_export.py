@@ -20,7 +20,7 @@ from metrichmsr_ros.models.prediction import Prediction
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 CONVERTERS = Path(__file__).with_name('tensorrt_converters.json')
-BLOCKS = {'patch_blocks': 1, 'global_blocks': 1}  # more are more of the same
+BLOCKS = {'patch_blocks': 1, 'global_blocks': 1, 'stages': 2}  # more are more of the same
 # Widths and depths change no operation; those of `base` and `paper` are in benchmarks/sizes.py.
 CONFIGS = {'blazepose': replace(MetricHMRConfig(), **BLOCKS), 'vitpose': TINY}
 

@@ -5,7 +5,7 @@ from torch import Tensor
 from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.body.body_points import BodyPoints
 from metrichmsr_ros.geometry.rotations import aa_to_matrix
-from metrichmsr_ros.models.heads import PoseHead, ShapeHead
+from metrichmsr_ros.models.heads import joint_rotations, PoseHead, ShapeHead
 from metrichmsr_ros.models.translation import stand_on_rays
 
 FEATURES, COUNT = 24, 5
@@ -97,11 +97,19 @@ def test_gradients_of_the_place(scene):
 def test_heads_start_at_the_rest_pose_turned_like_the_torso():
     torch.manual_seed(0)
     features, torso = torch.randn(3, FEATURES), aa_to_matrix(torch.randn(3, 3))
-    rotations = PoseHead(FEATURES, 32)(features, torso)
+    columns = PoseHead(FEATURES)(features, None)
+    rotations = joint_rotations(columns, torso)
     identity = torch.eye(3)
     torch.testing.assert_close(
         rotations.mT @ rotations, identity.expand_as(rotations), atol=1e-5, rtol=0
     )
     torch.testing.assert_close(rotations[:, 0], torso, atol=0.3, rtol=0)
     torch.testing.assert_close(rotations[:, 1:], identity.expand(3, 23, 3, 3), atol=0.3, rtol=0)
-    assert ShapeHead(FEATURES, 32)(features).abs().max() < 0.2
+    assert ShapeHead(FEATURES)(features).abs().max() < 0.2
+
+
+def test_a_pose_is_corrected_by_little_at_first():
+    torch.manual_seed(0)
+    before = torch.randn(3, 24, 6)
+    after = PoseHead(FEATURES)(torch.randn(3, FEATURES), before)
+    assert 0 < (after - before).abs().max() < 0.3

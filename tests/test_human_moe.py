@@ -3,27 +3,27 @@ import torch
 from torch.nn import functional
 
 from metrichmsr_ros.models.attention import SelfAttention
-from metrichmsr_ros.models.human_moe import HumanMoE, ImageExperts, MoEBlock
+from metrichmsr_ros.models.human_moe import HumanMoE, ImageExperts, MoEBlock, stages
 
 DIM, HIDDEN, HEADS = 16, 12, 4
 
 
-def make(routed: int, *, patch: int = 1, global_: int = 1) -> HumanMoE:
+RAYS = 2
+
+
+def make(routed: int) -> HumanMoE:
     torch.manual_seed(0)
-    return HumanMoE(
-        DIM, heads=HEADS, hidden=HIDDEN, routed=routed, patch_blocks=patch, global_blocks=global_
-    )
+    return HumanMoE(DIM, heads=HEADS, hidden=HIDDEN, routed=routed, per_token=[True, False])
 
 
 @pytest.mark.parametrize('routed', [0, 1, 2, 4, 8, 32])
 def test_gates_are_a_share_of_each_routed_expert(routed: int):
-    image, rays, router = make(routed)(torch.randn(3, 7, DIM), torch.randn(3, 2, DIM))
-    assert image.shape == (3, 7, DIM)
-    assert rays.shape == (3, 2, DIM)
-    assert router.shape == (3, 2, 7, routed)
+    tokens, normed, router = make(routed)(torch.randn(3, 9, DIM), RAYS)
+    assert tokens.shape == normed.shape == (3, 9, DIM)
+    assert [gates.shape for gates in router] == 2 * [(3, 7, routed)]
     if routed:
-        torch.testing.assert_close(router.sum(-1), torch.ones(3, 2, 7))
-        assert (router > 0).all()
+        torch.testing.assert_close(torch.stack(router).sum(-1), torch.ones(2, 3, 7))
+        assert (torch.stack(router) > 0).all()
 
 
 def test_grouped_products_are_the_sum_over_experts():
@@ -62,8 +62,7 @@ def test_one_routed_expert_is_always_on():
 
 
 def test_patch_blocks_gate_tokens_and_global_blocks_people():
-    _, _, router = make(4)(torch.randn(3, 7, DIM), torch.randn(3, 2, DIM))
-    patch, whole = router.unbind(1)
+    _, _, (patch, whole) = make(4)(torch.randn(3, 9, DIM), RAYS)
     assert patch.std(dim=1).max() > 1e-3
     torch.testing.assert_close(whole, whole[:, :1].expand_as(whole))
     assert whole[:, 0].std(dim=0).max() > 1e-4
@@ -83,18 +82,31 @@ def test_ray_tokens_have_an_expert_of_their_own():
 
 def test_people_do_not_see_each_other():
     moe = make(4)
-    image, rays = torch.randn(3, 7, DIM), torch.randn(3, 2, DIM)
-    together = moe(image, rays)
-    alone = [moe(image[i : i + 1], rays[i : i + 1]) for i in (2, 0, 1)]
-    for part, whole in enumerate(together):
+    tokens = torch.randn(3, 9, DIM)
+    together = moe(tokens, RAYS)
+    alone = [moe(tokens[i : i + 1], RAYS) for i in (2, 0, 1)]
+    for part in (0, 1):
         expected = torch.cat([one[part] for one in alone])
-        torch.testing.assert_close(whole[[2, 0, 1]], expected, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(together[part][[2, 0, 1]], expected, atol=1e-5, rtol=1e-5)
 
 
 def test_image_tokens_have_no_order():
-    moe, order = make(4), torch.randperm(7)
-    image, rays = torch.randn(2, 7, DIM), torch.randn(2, 2, DIM)
-    torch.testing.assert_close(moe(image[:, order], rays)[0], moe(image, rays)[0][:, order])
+    moe, order = make(4), [*torch.randperm(7), 7, 8]
+    tokens = torch.randn(2, 9, DIM)
+    torch.testing.assert_close(moe(tokens[:, order], RAYS)[0], moe(tokens, RAYS)[0][:, order])
+
+
+@pytest.mark.parametrize(
+    ('counts', 'expected'),
+    [
+        ((2, 2, 1), [[True, True, False, False]]),
+        ((2, 2, 2), [[True, True], [False, False]]),
+        ((2, 2, 4), [[True], [True], [False], [False]]),
+        ((0, 3, 2), [[False], [False, False]]),
+    ],
+)
+def test_blocks_are_spread_over_stages(counts: tuple[int, int, int], expected: list[list[bool]]):
+    assert stages(*counts) == expected
 
 
 def test_heads_must_divide_the_width():

@@ -1,4 +1,5 @@
 from dataclasses import fields, replace
+from itertools import pairwise
 import json
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def test_predicts_bodies_before_the_camera(body: BodyModel, evidence: Evidence):
     torch.testing.assert_close(
         found.pelvis_axes.mT @ found.pelvis_axes, identity.expand(4, 3, 3), atol=1e-5, rtol=0
     )
-    assert found.router.shape == (4, 4, 37, 4)
+    assert found.router.shape == (4, 4, 17, 4)
     assert ((found.confidence > 0) & (found.confidence < 1)).all()
 
 
@@ -143,13 +144,22 @@ def test_gradients_reach_every_parameter(body: BodyModel, evidence: Evidence):
 
 @pytest.mark.parametrize(('routed', 'patch', 'global_'), [(0, 1, 1), (2, 1, 0), (8, 0, 1)])
 def test_ablations(body: BodyModel, evidence: Evidence, routed: int, patch: int, global_: int):
-    config = replace(SMALL, routed_experts=routed, patch_blocks=patch, global_blocks=global_)
-    assert MetricHMR(config, body)(evidence).router.shape == (4, patch + global_, 37, routed)
+    blocks = {'patch_blocks': patch, 'global_blocks': global_, 'stages': patch + global_}
+    config = replace(SMALL, routed_experts=routed, **blocks)
+    assert MetricHMR(config, body)(evidence).router.shape == (4, patch + global_, 17, routed)
+
+
+def test_every_stage_answers_and_the_last_one_counts(network: MetricHMR, evidence: Evidence):
+    found = network.estimates(evidence)
+    assert len(found) == SMALL.stages
+    assert_same(found[-1], network(evidence), atol=0)
+    for before, after in pairwise(found):
+        assert (after.joints - before.joints).abs().max() > 1e-3
 
 
 def test_default_size(body: BodyModel):
     count = sum(p.numel() for p in MetricHMR(MetricHMRConfig(), body).parameters())
-    assert 1e6 < count < 4e6
+    assert 1e6 < count < 5e6  # 20 MB
 
 
 def test_saved_network_answers_alike(
@@ -197,9 +207,9 @@ def test_rejects_configs_that_do_not_fit(
 def test_rejects_weights_that_do_not_fit(tmp_path: Path, body: BodyModel, network: MetricHMR):
     network.save_pretrained(tmp_path)
     weights = load_file(tmp_path / 'model.safetensors')
-    weights['extra'] = weights.pop('human_moe.norm.bias')
+    weights['extra'] = weights.pop('human_moe.0.norm.bias')
     save_file(weights, tmp_path / 'model.safetensors')
-    message = r"weights: unknown \['extra'\], missing \['human_moe.norm.bias'\]"
+    message = r"weights: unknown \['extra'\], missing \['human_moe.0.norm.bias'\]"
     with pytest.raises(CheckpointError, match=message):
         MetricHMR.from_pretrained(tmp_path, body=body)
     (tmp_path / 'model.safetensors').write_bytes(b'short')

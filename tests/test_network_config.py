@@ -14,6 +14,8 @@ from metrichmsr_ros.models.network_config import MetricHMRConfig, SIZES
         ({'heads': 2.5}, 'heads is 2.5: it must be an integer'),
         ({'image_layers': -1}, 'image_layers is -1: it must be an integer of at least 0'),
         ({'patch_blocks': 0, 'global_blocks': 0}, 'there must be a block'),
+        ({'stages': 5}, 'stages is 5: there must be a block for each'),
+        ({'stages': 0}, 'stages is 0: it must be an integer of at least 1'),
         ({'image_encoder': 'hog'}, "image_encoder is 'hog': it must be blazepose or vitpose"),
         ({'image_encoder': 'vitpose'}, 'image_width is 0: with vitpose it must not be 0'),
         ({'ray_layers': 2}, 'ray_layers is 2: with blazepose it must be 0'),

@@ -29,7 +29,7 @@ from metrichmsr_ros.geometry.mesh_depth import MeshRaycaster
 from metrichmsr_ros.perception.blazepose.landmarker import BlazePoseLandmarker
 from metrichmsr_ros.structures import Landmarks
 
-CONFIG = SampleConfig(poses=300)
+CONFIG = SampleConfig(poses=300, physique=0.0)
 
 
 @pytest.fixture(scope='module')

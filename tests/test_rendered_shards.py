@@ -32,7 +32,7 @@ from metrichmsr_ros.data.rendered.shards import (
     write_shard,
 )
 
-CONFIG = SampleConfig(poses=200)
+CONFIG = SampleConfig(poses=200, physique=0.0)
 
 
 @pytest.fixture(scope='module')

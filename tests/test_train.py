@@ -19,7 +19,7 @@ from metrichmsr_ros.train_config import LossWeights, TrainConfig
 from metrichmsr_ros.train_log import read_log
 
 TINY = MetricHMRConfig(
-    dim=16, heads=2, expert_hidden=16, routed_experts=2, patch_blocks=1, global_blocks=1,
+    dim=16, heads=2, expert_hidden=16, routed_experts=2, patch_blocks=1, global_blocks=1, stages=2,
     person_tokens=1, person_hidden=32, head_hidden=32,
 )  # fmt: skip
 
@@ -220,7 +220,7 @@ def test_checkpoint_of_another_network_is_refused(tmp_path, body, people):
 
 def test_a_loss_that_is_no_number_ends_the_run(tmp_path, body, people):
     model = network(body)
-    nn.init.constant_(model.shape_head.layers[-1].bias, float('nan'))
+    nn.init.constant_(model.heads[-1].shape.layer.bias, float('nan'))
 
     with pytest.raises(FloatingPointError, match='loss is nan at step 1'):
         train(tiny_run(tmp_path), model=model, **people)

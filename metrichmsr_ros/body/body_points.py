@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.body.skinning import forward_kinematics
+from metrichmsr_ros.structures import NUM_JOINTS, NUM_LANDMARKS
 
 
 class PosedPoints(NamedTuple):
@@ -55,18 +56,23 @@ class BodyPoints(nn.Module):
         self.register_buffer('points', points.flatten().float(), persistent=False)
         self.register_buffer('point_shapedirs', directions.flatten(0, 2).float(), persistent=False)
 
-    def forward(self, rotations: Tensor, shape: Tensor) -> PosedPoints:
+    def forward(
+        self, rotations: Tensor, shape: Tensor, *, moved: PosedPoints | None = None
+    ) -> PosedPoints:
         """Pose the points.
 
         Args:
             rotations: Of each joint in its parent's axes, (B, 24, 3, 3).
             shape: β, (B, 10).
+            moved: How far each point of these people lies from the body's at rest, metres.
 
         Returns:
             Joints and landmarks, in the axes that joint 0 turns into.
         """
         body = self.body
         rest = body.rest_joints(shape)
+        if moved is not None:
+            rest = rest + moved.joints
         turned, joints = forward_kinematics(
             rotations, rest, parents=body.parent_index, hops=body.hops
         )
@@ -74,4 +80,11 @@ class BodyPoints(nn.Module):
         # [R | t] of all joints against [point; share] of all landmarks: one product.
         motions = torch.cat([turned, joints.unsqueeze(-1)], -1).transpose(1, 2).flatten(2)
         points = functional.linear(shape, self.point_shapedirs, self.points)
+        if moved is not None:
+            points = points + self._moved(moved)
         return PosedPoints(joints, points.unflatten(-1, (-1, motions.shape[-1])) @ motions.mT)
+
+    def _moved(self, moved: PosedPoints) -> Tensor:
+        share = self.points.unflatten(0, (NUM_LANDMARKS, NUM_JOINTS, 4))[..., 3:]
+        about = share * (moved.landmarks.unsqueeze(2) - moved.joints.unsqueeze(1))
+        return functional.pad(about, (0, 1)).flatten(1)

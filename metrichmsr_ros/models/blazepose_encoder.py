@@ -1,9 +1,10 @@
-"""Image tokens out of BlazePose's findings: one for each landmark and a few of the person."""
+"""Image tokens out of BlazePose's findings: one for each part of the body, some of the person."""
 
 from __future__ import annotations
 
 import torch
 from torch import nn, Tensor
+from torch.nn import functional
 
 from metrichmsr_ros.models.canonical import Canonical, canonical
 from metrichmsr_ros.models.evidence import Evidence
@@ -13,16 +14,25 @@ from metrichmsr_ros.structures import NUM_LANDMARKS
 # Ray (2), world in crop axes (3) and in the torso's (3), relative depth, visibility, presence, the
 # person's score, known at all.
 _NUM_FEATURES = 13
+# The part of each landmark: head; shoulders, elbows, hands, hips, knees, feet, left ones first.
+PART_OF_LANDMARK: tuple[int, ...] = (
+    *(0,) * 11, 1, 2, 3, 4, *(5, 6) * 4, 7, 8, 9, 10, *(11, 12) * 3,
+)  # fmt: skip
+NUM_PARTS = 13
+_SUMMARY = 32  # numbers that heads read of each part
 _WORLD_SCALE = 2.0  # brings metres about the mid-hip to the spread of the other numbers
 
 
 class BlazePoseEncoder(nn.Module):
-    """33 landmark tokens and P person tokens of width D.
+    """13 part tokens and P person tokens of width D.
 
-    Each landmark has weights of its own, which also say which landmark a token is. One that is not
-    known is replaced by a learned token. The person tokens see all landmarks at once through a
-    perceptron: cheap, as it runs once for a person and not once for a token.
+    Each landmark has weights of its own, which also say which one it is; one that is not known is
+    replaced by learned numbers. A part is the sum of its landmarks: those of a face or a hand say
+    nearly the same. The person tokens see all landmarks at once through a perceptron: cheap, as it
+    runs once for a person and not once for a token.
     """
+
+    landmark_share: Tensor
 
     def __init__(self, dim: int, *, person_tokens: int, person_hidden: int) -> None:
         """Prepare the encoder.
@@ -33,7 +43,11 @@ class BlazePoseEncoder(nn.Module):
             person_hidden: Hidden units of the perceptron.
         """
         super().__init__()
-        self.num_tokens = NUM_LANDMARKS + person_tokens
+        self.num_tokens = NUM_PARTS + person_tokens
+        self.summary_width = NUM_PARTS * _SUMMARY
+        self.summarize = nn.Linear(dim, _SUMMARY)
+        share = functional.one_hot(torch.tensor(PART_OF_LANDMARK), NUM_PARTS).float().mT
+        self.register_buffer('landmark_share', share, persistent=False)
         self.person_tokens = person_tokens
         self.weight = nn.Parameter(torch.randn(NUM_LANDMARKS, _NUM_FEATURES, dim))
         nn.init.normal_(self.weight, std=_NUM_FEATURES**-0.5)
@@ -61,18 +75,23 @@ class BlazePoseEncoder(nn.Module):
             crop: The same evidence in crop axes.
 
         Returns:
-            Tokens, (B, P + 33, D), the person's first.
+            Tokens, (B, P + 13, D), the person's first.
         """
         features = _features(evidence, crop)
         known = features[..., -1:] > 0
         tokens = (features.transpose(0, 1) @ self.weight).transpose(0, 1) + self.name
-        tokens = self.mix(torch.where(known, tokens, self.missing))
+        tokens = self.mix(self.landmark_share @ torch.where(known, tokens, self.missing))
         person = self.person(features.flatten(1)).unflatten(-1, (self.person_tokens, -1))
         return torch.cat([person, tokens], dim=1)
 
     def landmarks(self, tokens: Tensor, crop: Canonical) -> LandmarkTokens:
-        """Return the tokens (B, 33, D), which are the landmarks', with their rays."""
-        return LandmarkTokens(tokens, crop.plane, crop.seen)
+        """Return the landmarks' rays, each with the token of its part, given those (B, 13, D)."""
+        own = self.landmark_share.mT @ tokens
+        return LandmarkTokens(own, crop.plane, crop.seen, crop.world)
+
+    def summary(self, tokens: Tensor) -> Tensor:
+        """Return something of every part side by side, (B, S)."""
+        return self.summarize(tokens).flatten(1)
 
 
 def _features(evidence: Evidence, crop: Canonical) -> Tensor:

@@ -1,7 +1,7 @@
 """The three heads: pose, shape and position.
 
-All read a person's features, and predict in the crop's axes. They start at the rest pose turned as
-the torso's landmarks are, the mean shape and a person who fills the crop.
+All read the same hidden layer of a person, and predict in the crop's axes. They start at the rest
+pose turned as the torso's landmarks are, the mean shape and a person who fills the crop.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from torch import nn, Tensor
 from torch.nn import functional
 
 from metrichmsr_ros.geometry.rotations import rot6d_to_matrix
+from metrichmsr_ros.models.image_encoder import LandmarkTokens
 from metrichmsr_ros.models.translation import stand_on_rays
 from metrichmsr_ros.structures import NUM_JOINTS, NUM_LANDMARKS, NUM_SHAPE
 
@@ -39,13 +40,19 @@ class Position(NamedTuple):
     weights: Tensor
 
 
-def perceptron(inputs: int, hidden: int, outputs: int, *, bias: bool = True) -> nn.Sequential:
+def perceptron(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
     """Return norm, hidden layer and an output layer that starts near zero."""
-    last = nn.Linear(hidden, outputs, bias=bias)
-    nn.init.normal_(last.weight, std=0.01)
-    if bias:
-        nn.init.zeros_(last.bias)
-    return nn.Sequential(nn.LayerNorm(inputs), nn.Linear(inputs, hidden), nn.GELU(), last)
+    return nn.Sequential(
+        nn.LayerNorm(inputs), nn.Linear(inputs, hidden), nn.GELU(), small_start(hidden, outputs)
+    )
+
+
+def small_start(inputs: int, outputs: int) -> nn.Linear:
+    """Return a linear layer whose outputs are near zero at first."""
+    layer = nn.Linear(inputs, outputs)
+    nn.init.normal_(layer.weight, std=0.01)
+    nn.init.zeros_(layer.bias)
+    return layer
 
 
 class PoseHead(nn.Module):
@@ -53,36 +60,48 @@ class PoseHead(nn.Module):
 
     rest: Tensor
 
-    def __init__(self, features: int, hidden: int) -> None:
+    def __init__(self, features: int) -> None:
         super().__init__()
-        self.layers = perceptron(features, hidden, 6 * NUM_JOINTS)
+        self.layer = small_start(features, 6 * NUM_JOINTS)
         rest = torch.tensor([1.0, 0, 0, 0, 1, 0])
         self.register_buffer('rest', rest, persistent=False)
 
-    def forward(self, person: Tensor, torso: Tensor) -> Tensor:
+    def forward(self, person: Tensor, before: Tensor | None) -> Tensor:
         """Estimate the pose.
 
         Args:
             person: Features, (B, F).
-            torso: As in ``Canonical``, (B, 3, 3); the root is predicted relative to it.
+            before: An earlier estimate to correct, as is returned, or None.
 
         Returns:
-            Of each joint in its parent's axes, (B, 24, 3, 3); the root's in crop axes.
+            Two columns of the rotation of each joint in its parent's axes, (B, 24, 6), not
+            orthonormal yet; the root's in the axes of the torso.
         """
-        own = rot6d_to_matrix(self.rest + self.layers(person).unflatten(-1, (NUM_JOINTS, 6)))
-        return torch.cat([torso.unsqueeze(1) @ own[:, :1], own[:, 1:]], dim=1)
+        change = self.layer(person).unflatten(-1, (NUM_JOINTS, 6))
+        return change + (self.rest if before is None else before)
+
+
+def joint_rotations(columns: Tensor, torso: Tensor) -> Tensor:
+    """Return rotations (B, 24, 3, 3), the root's in crop axes.
+
+    Args:
+        columns: From ``PoseHead``, (B, 24, 6).
+        torso: As in ``Canonical``, (B, 3, 3).
+    """
+    own = rot6d_to_matrix(columns)
+    return torch.cat([torso.unsqueeze(1) @ own[:, :1], own[:, 1:]], dim=1)
 
 
 class ShapeHead(nn.Module):
     """β."""
 
-    def __init__(self, features: int, hidden: int) -> None:
+    def __init__(self, features: int) -> None:
         super().__init__()
-        self.layers = perceptron(features, hidden, NUM_SHAPE)
+        self.layer = small_start(features, NUM_SHAPE)
 
     def forward(self, person: Tensor) -> Tensor:
         """Return β (B, 10) from features (B, F)."""
-        return self.layers(person)
+        return self.layer(person)
 
 
 class PositionHead(nn.Module):
@@ -101,32 +120,27 @@ class PositionHead(nn.Module):
             hidden: Hidden units.
         """
         super().__init__()
-        self.weigh = perceptron(token, token, 1, bias=False)  # a softmax would not notice it
-        self.guess = perceptron(features, hidden, 6)
+        self.token_norm = nn.LayerNorm(token)
+        # Of each landmark: several share the token of their part.
+        self.own_weight = nn.Parameter(0.01 * torch.randn(NUM_LANDMARKS, token))
+        self.guess = small_start(features, 6)
         # Residuals and weights of the landmarks, the place and the crop's angle.
         self.correct = perceptron(features + 3 * NUM_LANDMARKS + 4, hidden, 7)
 
     def forward(
-        self,
-        person: Tensor,
-        tokens: Tensor,
-        points: Tensor,
-        *,
-        plane: Tensor,
-        seen: Tensor,
-        angle: Tensor,
+        self, person: Tensor, found: LandmarkTokens, points: Tensor, *, angle: Tensor
     ) -> Position:
         """Place posed bodies.
 
         Args:
             person: Features, (B, F).
-            tokens: Of the landmarks, (B, 33, D).
+            found: The landmarks in the image.
             points: Landmarks of the posed body about its pelvis, (B, 33, 3), metres, crop axes.
-            plane: As in ``Canonical``, (B, 33, 2).
-            seen: As in ``Canonical``, (B, 33).
             angle: Of the crop, (B,).
         """
-        weights = self.weigh(tokens).squeeze(-1).softmax(-1) * seen
+        plane = found.plane
+        scores = (self.own_weight * self.token_norm(found.tokens)).sum(-1)
+        weights = scores.softmax(-1) * found.seen
         guess, trust = self.guess(person).split(3, dim=-1)
         guess = torch.cat([guess[:, :2], _MEAN_SPAN * guess[:, 2:].exp()], -1)
         fitted = stand_on_rays(

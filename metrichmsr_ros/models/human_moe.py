@@ -12,6 +12,9 @@ ray tokens, D width, H hidden units of an expert, K routed experts, L blocks.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 import torch
 from torch import nn, Tensor
 from torch.nn import functional
@@ -124,12 +127,11 @@ class MoEBlock(nn.Module):
 
 
 class HumanMoE(nn.Module):
-    """Patch blocks, then global blocks."""
+    """A stage: some blocks, and the norm through which heads read their tokens."""
 
     def __init__(
-        self, dim: int, *, heads: int, hidden: int, routed: int, patch_blocks: int,
-        global_blocks: int,
-    ) -> None:  # fmt: skip
+        self, dim: int, *, heads: int, hidden: int, routed: int, per_token: Sequence[bool]
+    ) -> None:
         """Prepare the blocks.
 
         Args:
@@ -137,31 +139,38 @@ class HumanMoE(nn.Module):
             heads: Attention heads.
             hidden: H.
             routed: K, 0 for dense blocks.
-            patch_blocks: Blocks gated token by token.
-            global_blocks: Blocks gated person by person.
+            per_token: Of each block, whether it is a patch block or else a global one.
         """
         super().__init__()
         self.blocks = nn.ModuleList(
-            MoEBlock(dim, heads=heads, hidden=hidden, routed=routed, per_token=per_token)
-            for per_token in [True] * patch_blocks + [False] * global_blocks
+            MoEBlock(dim, heads=heads, hidden=hidden, routed=routed, per_token=patch)
+            for patch in per_token
         )
         self.norm = nn.LayerNorm(dim)
 
-    def forward(self, image: Tensor, rays: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Mix the tokens of B people.
+    def forward(self, tokens: Tensor, num_rays: int) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """Mix the tokens of B people, the last ``num_rays`` of whom are ray tokens.
 
         Args:
-            image: (B, T, D).
-            rays: (B, R, D).
+            tokens: (B, T + R, D).
+            num_rays: R.
 
         Returns:
-            Image tokens (B, T, D), ray tokens (B, R, D) and gates (B, L, T, K).
+            The tokens for the next stage and for heads, both (B, T + R, D), and each block's
+            gates, (B, T, K).
         """
-        num_images, num_rays = image.shape[1], rays.shape[1]
-        tokens = torch.cat([image, rays], dim=1)
         router = []
         for block in self.blocks:
             tokens, gates = block(tokens, num_rays)
             router.append(gates)
-        image, rays = self.norm(tokens).split([num_images, num_rays], dim=1)
-        return image, rays, torch.stack(router, dim=1)
+        return tokens, self.norm(tokens), router
+
+
+def stages(patch_blocks: int, global_blocks: int, count: int) -> list[list[bool]]:
+    """Return for each of ``count`` stages which of its blocks are patch blocks; those come first.
+
+    The blocks are spread evenly, later stages having one more where they do not divide.
+    """
+    blocks = [True] * patch_blocks + [False] * global_blocks
+    ends = [len(blocks) * stage // count for stage in range(count + 1)]
+    return [blocks[start:end] for start, end in pairwise(ends)]

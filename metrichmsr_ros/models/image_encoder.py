@@ -14,11 +14,13 @@ class LandmarkTokens(NamedTuple):
         tokens: Of BlazePose's 33 landmarks, (B, 33, D).
         plane: x / z and y / z of their rays in crop axes over the crop's angle, (B, 33, 2).
         seen: Whether that is known, (B, 33) bool.
+        world: As in ``Canonical``, (B, 33, 3), metres; 0 from an encoder that has none.
     """
 
     tokens: Tensor
     plane: Tensor
     seen: Tensor
+    world: Tensor
 
 
 class ImageEncoder(Protocol):
@@ -30,10 +32,16 @@ class ImageEncoder(Protocol):
     Attributes:
         num_tokens: P + T.
         person_tokens: P, tokens of the whole person.
+        summary_width: S.
     """
 
     num_tokens: int
     person_tokens: int
+    summary_width: int
+
+    @property
+    def landmark_share(self) -> Tensor | None:
+        """How much each of T tokens is about each landmark, (T, 33); None for those of places."""
 
     def canonical(self, evidence: Any) -> Any:
         """Bring evidence of B people into the axes of its crops."""
@@ -43,3 +51,6 @@ class ImageEncoder(Protocol):
 
     def landmarks(self, tokens: Tensor, crop: Any) -> LandmarkTokens:
         """Return the landmarks' tokens and rays, given the T tokens (B, T, D) after HumanMoE."""
+
+    def summary(self, tokens: Tensor) -> Tensor:
+        """Return what heads read of the T tokens (B, T, D), (B, S)."""

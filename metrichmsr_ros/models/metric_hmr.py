@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 import torch
 from torch import nn, Tensor
+from torch.nn import functional
 
 from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.body.body_points import BodyPoints
@@ -22,10 +23,10 @@ from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.geometry.vectors import length, unit
 from metrichmsr_ros.models.canonical import CropFrame
 from metrichmsr_ros.models.encoders import build_encoders
+from metrichmsr_ros.models.estimate import Estimate, EstimateHeads, Feedback
 from metrichmsr_ros.models.evidence import Evidence
 from metrichmsr_ros.models.gather import evidence_of_boxes
-from metrichmsr_ros.models.heads import PoseHead, Position, PositionHead, ShapeHead
-from metrichmsr_ros.models.human_moe import HumanMoE
+from metrichmsr_ros.models.human_moe import HumanMoE, stages
 from metrichmsr_ros.models.image_encoder import ImageEncoder
 from metrichmsr_ros.models.image_evidence import ImageEvidence
 from metrichmsr_ros.models.network_config import check_names, MetricHMRConfig
@@ -59,19 +60,31 @@ class MetricHMR(nn.Module):
         """
         super().__init__()
         self.config = config
-        dim, features = config.dim, (config.person_tokens + 2) * config.dim
         self.image_encoder, self.ray_encoder = build_encoders(config)
-        self.human_moe = HumanMoE(
-            dim,
-            heads=config.heads,
-            hidden=config.expert_hidden,
-            routed=config.routed_experts,
-            patch_blocks=config.patch_blocks,
-            global_blocks=config.global_blocks,
+        encoder: ImageEncoder = self.image_encoder
+        self.human_moe = nn.ModuleList(
+            HumanMoE(
+                config.dim,
+                heads=config.heads,
+                hidden=config.expert_hidden,
+                routed=config.routed_experts,
+                per_token=blocks,
+            )
+            for blocks in stages(config.patch_blocks, config.global_blocks, config.stages)
         )
-        self.pose_head = PoseHead(features, config.head_hidden)
-        self.shape_head = ShapeHead(features, config.head_hidden)
-        self.position_head = PositionHead(features, dim, config.head_hidden)
+        features = (config.person_tokens + 1) * config.dim + encoder.summary_width
+        self.heads = nn.ModuleList(
+            EstimateHeads(features, config.dim, config.head_hidden) for _ in range(config.stages)
+        )
+        self.feedback = nn.ModuleList(
+            Feedback(
+                config.dim,
+                person_tokens=config.person_tokens,
+                hidden=config.head_hidden,
+                landmark_share=encoder.landmark_share,
+            )
+            for _ in range(config.stages - 1)
+        )
         self.points = BodyPoints(body)
 
     @property
@@ -88,28 +101,41 @@ class MetricHMR(nn.Module):
         Returns:
             The people, in the camera frame of the evidence.
         """
+        return self.estimates(evidence)[-1]
+
+    def estimates(self, evidence: Evidence | ImageEvidence) -> list[Prediction]:
+        """Return what every stage estimates, the first one first; training teaches all of them.
+
+        Args:
+            evidence: As of ``forward``.
+        """
         encoder: ImageEncoder = self.image_encoder
         crop = encoder.canonical(evidence)
         image = encoder(evidence, crop)
         rays = self.ray_encoder(crop.ray_map, crop.frame.angle)
-        image, rays, router = self.human_moe(image, rays)
-        own, tokens = image.tensor_split([self.config.person_tokens], dim=1)
-        means = [tokens.mean(1), rays.mean(1)]
-        person = torch.cat([own.flatten(1), *means], dim=-1)
-        rotations, shape = self.pose_head(person, crop.torso), self.shape_head(person)
-        joints, landmarks = self.points(rotations, shape)
-        found = encoder.landmarks(tokens, crop)
-        position = self.position_head(
-            person,
-            found.tokens,
-            landmarks,
-            plane=found.plane,
-            seen=found.seen,
-            angle=crop.frame.angle,
-        )
-        return _in_camera_axes(
-            crop.frame, rotations, shape, joints, landmarks, found.plane, position, router
-        )
+        tokens = torch.cat([image, rays], 1)
+        router: list[Tensor] = []
+        found: list[Estimate] = []
+        for stage, (human_moe, heads) in enumerate(zip(self.human_moe, self.heads, strict=True)):
+            if found:
+                told = self.feedback[stage - 1](found[-1], crop.frame.angle)
+                tokens = tokens + functional.pad(told, (0, 0, 0, tokens.shape[1] - told.shape[1]))
+            tokens, normed, gates = human_moe(tokens, rays.shape[1])
+            router.extend(gates)
+            own, parts, around = normed.tensor_split(
+                [self.config.person_tokens, image.shape[1]], dim=1
+            )
+            estimate = heads(
+                torch.cat([own.flatten(1), encoder.summary(parts), around.mean(1)], dim=-1),
+                encoder.landmarks(parts, crop),
+                body=self.points,
+                frame=crop.frame,
+                torso=crop.torso,
+                before=found[-1] if found else None,
+            )
+            found.append(estimate)
+        gates = torch.stack(router, dim=1)
+        return [_in_camera_axes(crop.frame, estimate, gates) for estimate in found]
 
     @torch.inference_mode()
     def infer(self, image: np.ndarray, camera: Camera, boxes: np.ndarray) -> Prediction:
@@ -197,17 +223,9 @@ def find_checkpoint(path_or_name: str | PathLike[str]) -> Path:
     )
 
 
-def _in_camera_axes(
-    frame: CropFrame,
-    rotations: Tensor,
-    shape: Tensor,
-    joints: Tensor,
-    landmarks: Tensor,
-    plane: Tensor,
-    position: Position,
-    router: Tensor,
-) -> Prediction:
+def _in_camera_axes(frame: CropFrame, estimate: Estimate, router: Tensor) -> Prediction:
     """Turn what was found in crop axes back into camera axes."""
+    position, rotations = estimate.position, estimate.rotations
     axes = frame.axes
     place, depth = position.place, position.place[:, 2:] / frame.angle.unsqueeze(-1)
     in_crop = torch.cat([place[:, :2], depth], -1)
@@ -215,16 +233,16 @@ def _in_camera_axes(
     distance = length(in_crop)
     along, across = position.log_sigma.split([1, 2], dim=-1)
     root = axes @ rotations[:, 0]
-    rays = nn.functional.pad(plane * frame.angle[:, None, None], (0, 1), value=1.0)
+    rays = functional.pad(estimate.found.plane * frame.angle[:, None, None], (0, 1), value=1.0)
     return Prediction(
         rotations=torch.cat([root.unsqueeze(1), rotations[:, 1:]], dim=1),
-        shape=shape,
+        shape=estimate.shape,
         pelvis=pelvis,
         pelvis_axes=_ray_axes(pelvis, right=axes[:, :, 0]),
         pelvis_log_sigma=torch.cat([along + distance.log(), across], -1),
         confidence_logit=position.confidence_logit,
-        joints=joints @ axes.mT + pelvis.unsqueeze(1),
-        landmarks=landmarks @ axes.mT + pelvis.unsqueeze(1),
+        joints=estimate.points.joints @ axes.mT + pelvis.unsqueeze(1),
+        landmarks=estimate.points.landmarks @ axes.mT + pelvis.unsqueeze(1),
         landmark_rays=rays @ axes.mT,
         landmark_weights=position.weights,
         router=router,

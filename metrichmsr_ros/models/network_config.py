@@ -25,6 +25,8 @@ class MetricHMRConfig:
         routed_experts: Routed image experts, 0 for none.
         patch_blocks: HumanMoE blocks gated token by token.
         global_blocks: HumanMoE blocks gated person by person.
+        stages: Estimates in a row, the blocks spread over them; each but the first sees what the
+            one before leaves unexplained.
         person_tokens: Tokens of the whole person.
         head_hidden: Hidden units of the heads.
         ray_patch: Cells of the ray map along a patch's side, of 'blazepose'.
@@ -47,6 +49,7 @@ class MetricHMRConfig:
     routed_experts: int = 4
     patch_blocks: int = 2
     global_blocks: int = 2
+    stages: int = 4
     person_tokens: int = 4
     head_hidden: int = 256
     ray_patch: int = 4
@@ -74,6 +77,8 @@ class MetricHMRConfig:
                 raise ValueError(f'{name} is {value}: with {self.image_encoder} it {rule}')
         if not self.patch_blocks + self.global_blocks:
             raise ValueError('patch_blocks and global_blocks are 0: there must be a block')
+        if self.stages > self.patch_blocks + self.global_blocks:
+            raise ValueError(f'stages is {self.stages}: there must be a block for each')
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> MetricHMRConfig:

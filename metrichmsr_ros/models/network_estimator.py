@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from metrichmsr_ros.body.body_model import BodyModel
+from metrichmsr_ros.models.blazepose_encoder import PART_OF_LANDMARK
 from metrichmsr_ros.models.gather import evidence_of_landmarks
 from metrichmsr_ros.models.landmark_ik import mesh_boxes
 from metrichmsr_ros.models.metric_hmr import MetricHMR
@@ -76,7 +77,8 @@ class NetworkEstimator:
         blocks = config.patch_blocks + config.global_blocks
         if not len(landmarks):
             return np.zeros((0, blocks, NUM_LANDMARKS, config.routed_experts), np.float32)
-        return _array(self.predict(frame, landmarks).router[:, :, config.person_tokens :])
+        gates = self.predict(frame, landmarks).router[:, :, config.person_tokens :]
+        return _array(gates[:, :, list(PART_OF_LANDMARK)])
 
     @torch.inference_mode()
     def estimate(self, frame: Frame, landmarks: Landmarks) -> People:

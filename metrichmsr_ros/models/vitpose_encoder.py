@@ -75,6 +75,8 @@ class VitPoseEncoder(nn.Module):
         super().__init__()
         self.num_tokens = ROWS * COLUMNS + person_tokens
         self.person_tokens = person_tokens
+        self.summary_width = dim
+        self.landmark_share = None
         self.backbone = make_backbone(width=width, layers=layers, heads=heads)
         self.enter = nn.Linear(width, dim)
         self.person = nn.Parameter(0.5 * torch.randn(person_tokens, dim))
@@ -133,7 +135,11 @@ class VitPoseEncoder(nn.Module):
         """Return where queries find the landmarks, given the tokens (B, 192, D)."""
         found, plane = self.queries(tokens, crop.plane)
         seen = plane.new_ones(plane.shape[:2], dtype=torch.bool)
-        return LandmarkTokens(found, plane, seen)
+        return LandmarkTokens(found, plane, seen, world=plane.new_zeros(*plane.shape[:2], 3))
+
+    def summary(self, tokens: Tensor) -> Tensor:
+        """Return the mean of the tokens, (B, D)."""
+        return tokens.mean(1)
 
 
 def make_backbone(*, width: int, layers: int, heads: int) -> VitPoseBackbone:

@@ -27,6 +27,7 @@ class SampleConfig:
         apparent_height: Smallest and greatest height of a standing person over the image's height.
         min_inside: Landmarks that lie inside the image, at least.
         min_pixels: Side of the crop, pixels, at least.
+        physique: Factor on the differences of real bodies from the body model's shape space.
         noise: Factor on all of BlazePose's errors; 0 = the evidence is the truth.
         crop_jitter: Greatest change of the crop's side, as a share.
     """
@@ -48,6 +49,7 @@ class SampleConfig:
     apparent_height: tuple[float, float] = (0.13, 1.7)
     min_inside: int = 9
     min_pixels: float = 48.0
+    physique: float = 1.0
     noise: float = 1.0
     crop_jitter: float = 0.3
 

@@ -47,18 +47,18 @@ _LEGS = ([23, 25, 27, 29, 31], [24, 26, 28, 30, 32])
 _PEAK_SPREAD = 0.09
 _TRUNK = 0.27  # half of the trunk's thickness over its length
 # The error grows as exp(growth · (clear - peak)): five times at a peak of 0.05.
-_ERROR_GROWTH, _CLEAR_PEAK = 2.0, 0.85
-_PERSON_SPREAD = 0.32  # of the logarithm of a person's errors in the image
-_OUTSIDE_ERROR = 6.0  # times a clear one's
+_ERROR_GROWTH, _CLEAR_PEAK = 3.2, 0.83
+_PERSON_SPREAD = 0.42  # of the logarithm of a person's errors in the image
+_OUTSIDE_ERROR = 14.0  # times a clear one's
 # Hips: renders say 1.6 % of the crop above ``BodyModel.blazepose``, photographs on it or below.
-_HIP_SAG, _HIP_SAG_SPREAD = -0.005, 0.010
+_HIP_SAG, _HIP_SAG_SPREAD = 0.0, 0.014
 # World landmarks show an adult of this size whatever the person's, and turned: photographs.
-_WORLD_HEIGHT, _WORLD_HEIGHT_SPREAD = 1.56, 0.05
+_WORLD_HEIGHT, _WORLD_HEIGHT_SPREAD = 1.60, 0.09
 _WORLD_TURN, _WORLD_TURN_P90 = 8.0, 24.0  # degrees; measured 10 and 27 with the bones' errors
-_WORLD_FLAT, _WORLD_FLAT_SPREAD = -0.2, 0.15  # logarithm of the depth's gain
-_WORLD_COMMON, _WORLD_OWN = 0.55, 0.30  # of a limb and of a landmark, of the table's errors
+_WORLD_FLAT, _WORLD_FLAT_SPREAD = -0.25, 0.17  # logarithm of the depth's gain
+_WORLD_COMMON, _WORLD_OWN = 0.60, 0.33  # of a limb and of a landmark, of the table's errors
 # z of the image landmarks follows the z of the world landmarks, this many times as large.
-_DEPTH_GAIN, _DEPTH_GAIN_SPREAD, _DEPTH_NOISE = 3.36, 0.12, 0.02
+_DEPTH_GAIN, _DEPTH_GAIN_SPREAD, _DEPTH_NOISE = 3.5, 0.2, 0.02
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,9 @@ def occlude(draws: Draws, places: Tensor, depth: Tensor) -> Tensor:
     return hidden | (behind & limbs)
 
 
-def draw_image_noise(draws: Draws, hidden: Tensor, outside: Tensor, pixels: Tensor) -> ImageNoise:
+def draw_image_noise(
+    draws: Draws, hidden: Tensor, outside: Tensor, pixels: Tensor, log_error: Tensor
+) -> ImageNoise:
     """Draw the errors of the image landmarks.
 
     Args:
@@ -121,8 +123,11 @@ def draw_image_noise(draws: Draws, hidden: Tensor, outside: Tensor, pixels: Tens
         hidden: Landmarks hidden by something, (B, 33) bool.
         outside: Landmarks outside the image or the crop, (B, 33) bool.
         pixels: Side of the crop, (B,), pixels: small crops are blurred.
+        log_error: As of ``View``, (B,).
     """
     limb = torch.tensor(LIMBS, device=draws.device)
+    # BlazePose is in doubt about some limbs for no reason that could be told.
+    hidden = hidden | draws.chance(0.07, _NUM_LIMBS)[:, limb]
     unseen = hidden | outside
     # Now and then a limb looks the other way: a guess that is sure of itself, a doubt for nothing.
     wrong = draws.chance(0.03, _NUM_LIMBS)[:, limb]
@@ -139,17 +144,18 @@ def draw_image_noise(draws: Draws, hidden: Tensor, outside: Tensor, pixels: Tens
     failed = draws.chance(0.012, _NUM_LIMBS)[:, limb] & ~unseen
     failed = failed | (unseen & draws.chance(0.10, _NUM_LIMBS)[:, limb])
     visibility = torch.where(failed, visibility * draws.uniform(0.25, 1.0, 33), visibility)
-    doubt = (_ERROR_GROWTH * (_CLEAR_PEAK - doubtful)).exp().clamp(0.75, 6.0)
+    doubt = (_ERROR_GROWTH * (_CLEAR_PEAK - doubtful)).exp().clamp(0.7, 7.0)
     doubt = torch.where(hidden, doubt.clamp(min=1.8), doubt)
-    doubt = torch.where(outside, _OUTSIDE_ERROR * draws.uniform(0.4, 1.3, 33), doubt)
+    far = draws.device_tensor([0.5] * 13 + [1.0] * 20)  # a face or shoulder is not far off
+    doubt = torch.where(outside, _OUTSIDE_ERROR * far * draws.uniform(0.4, 1.3, 33), doubt)
     faint = torch.where(draws.chance(0.75, 33), 0.25 * lost, lost)
     visibility = torch.where(outside, faint.clamp(0.0, 1.0), visibility)
     small = 1 + 12 / pixels  # half a pixel of the image is more of a small crop
-    quality = (_PERSON_SPREAD * draws.normal()).exp() * small
+    quality = (_PERSON_SPREAD * draws.normal() + log_error).exp() * small
     shift = _shifts(draws, doubt * quality[:, None], failed)
     sure = 1 - 0.02 * draws.normal(33).abs() * doubt.clamp(max=2)
     presence = torch.where(
-        outside, torch.where(draws.chance(0.35, 33), sure, draws.uniform(0.0, 0.8, 33)), sure
+        outside, torch.where(draws.chance(0.22, 33), sure, draws.uniform(0.0, 0.8, 33)), sure
     )
     bad = (unseen.float().mean(-1) * draws.uniform(0.0, 0.25) * draws.chance(0.3)).clamp(0.0, 0.5)
     score = (1 - bad - 0.003 * draws.heavy().abs()).clamp(0.5, 1.0)
@@ -166,7 +172,7 @@ def _shifts(draws: Draws, size: Tensor, failed: Tensor) -> Tensor:
     limb = torch.tensor(LIMBS, device=draws.device)
     along = draws.device_tensor(list(_ALONG))[:, None]
     common = draws.normal(_NUM_LIMBS, 2)[:, limb] * along
-    shift = (_by_part(draws, 0) * size)[..., None] * (0.78 * draws.heavy(33, 2) + 0.5 * common)
+    shift = (_by_part(draws, 0) * size)[..., None] * (0.66 * draws.heavy(33, 2) + 0.68 * common)
     # Hips are marked higher or lower on a whole person, by clothes and posture.
     shift[:, _HIPS, 1] += (_HIP_SAG + _HIP_SAG_SPREAD * draws.normal())[:, None]
     shift = shift + 0.003 * draws.heavy(2)[:, None]
@@ -178,7 +184,7 @@ def _shifts(draws: Draws, size: Tensor, failed: Tensor) -> Tensor:
 
 def swap_sides(draws: Draws, places: Tensor, doubt: Tensor) -> Tensor:
     """Confuse left and right of some people's arms, legs or whole bodies, more when in doubt."""
-    doubtful = doubt.mean(-1) > 1.8
+    doubtful = doubt.clamp(max=6).mean(-1) > 1.8
     whole = draws.chance(0.006)
     result = places
     for left, right in (_ARMS, _LEGS):
@@ -208,12 +214,11 @@ def disturb_world(
     """
     limb = torch.tensor(LIMBS, device=draws.device)
     along = draws.device_tensor(list(_ALONG))[:, None]
-    exponent = draws.uniform(0.8, 1.0)
-    adult = _WORLD_HEIGHT * (_WORLD_HEIGHT_SPREAD * draws.normal()).exp()
-    size = (adult / height) ** exponent * (adult / 1.69) ** (1 - exponent)
+    # Whatever the person's height (the slope of the logarithms is -1.00 on renders).
+    size = _WORLD_HEIGHT * (_WORLD_HEIGHT_SPREAD * draws.normal()).exp() / height
     size = size ** min(strength, 1.0)
-    turn = _turns(draws, strength)
-    doubt = noise.doubt.sqrt().clamp(0.85, 1.7)[..., None]
+    turn = _turns(draws, strength * (1 + 0.15 * (noise.doubt.mean(-1) - 1.5).clamp(0, 5)))
+    doubt = noise.doubt.sqrt().clamp(0.85, 2.2)[..., None]
     spread = _by_part(draws, 3) * doubt
     common = draws.heavy(_NUM_LIMBS, 3)[:, limb] * along
     error = spread * (_WORLD_COMMON * common + _WORLD_OWN * draws.normal(33, 3))
@@ -247,7 +252,7 @@ def depth_gain() -> float:
     return _DEPTH_GAIN
 
 
-def _turns(draws: Draws, strength: float) -> Tensor:
+def _turns(draws: Draws, strength: Tensor) -> Tensor:
     """Draw rotations about any axis, (B, 3, 3), with a log-normal angle."""
     spread = math.log(_WORLD_TURN_P90 / _WORLD_TURN) / 1.2816
     angle = strength * math.radians(_WORLD_TURN) * (spread * draws.normal()).exp()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from metrichmsr_ros.body.body_model import BodyModel
-from metrichmsr_ros.body.body_points import BodyPoints
+from metrichmsr_ros.body.body_points import BodyPoints, PosedPoints
 from metrichmsr_ros.body.skinning import rotation_matrices
 from metrichmsr_ros.data.people.config import SampleConfig
 from metrichmsr_ros.data.people.crops import draw_rois, frame_places, to_crop, to_image
@@ -23,9 +23,11 @@ from metrichmsr_ros.data.people.noise import (
     occlude,
     swap_sides,
 )
+from metrichmsr_ros.data.people.physique import draw_growth, draw_marks, grown_height
 from metrichmsr_ros.data.people.pose_bank import PoseBank
 from metrichmsr_ros.data.people.scene import draw_lenses, place
 from metrichmsr_ros.data.people.target import Target
+from metrichmsr_ros.data.people.view import rate_view
 from metrichmsr_ros.models.evidence import Evidence, RAY_MAP_SIZE
 
 _NEAREST = 0.2  # metres before the camera; what is nearer is drawn there
@@ -76,6 +78,7 @@ class PeopleSampler:
         self.config = config or SampleConfig()
         body = body or BodyModel.load()
         self.points = BodyPoints(body).to(device)
+        self._face = body.blazepose(body.v_template)[:11].to(device)
         if bank is not None:
             self._banks = [(1.0, bank.to(device))]
         else:
@@ -119,8 +122,13 @@ class PeopleSampler:
         rotations = rotation_matrices(pose)
         root = rotation_matrices(heading) @ rotations[:, 0]
         rotations = torch.cat([root[:, None], rotations[:, 1:]], 1)
-        joints, landmarks = self.points(rotations, shape)
         height = self.points.body.heights(shape)
+        moved = None
+        if config.physique > 0:
+            growth = config.physique * draw_growth(draws, self.points.body.rest_joints(shape))
+            marks = draw_marks(draws, growth, height, self._face)
+            moved, height = PosedPoints(growth, marks), grown_height(height, growth)
+        joints, landmarks = self.points(rotations, shape, moved=moved)
         lenses = draw_lenses(draws, config)
         placed = place(draws, config, lenses, landmarks, height)
         R, pelvis = placed.R_cam_world, placed.pelvis
@@ -136,6 +144,7 @@ class PeopleSampler:
             & valid[:, [11, 12]].any(-1)
             & (valid[:, 0] | draws.chance(_HEADLESS))
             & (pelvis[:, 2] > _MIN_PELVIS)
+            & (draws.uniform(0.0, 1.0) >= min(config.noise, 1.0) * rate_view(landmarks).lost)
             & (2.5 * extent >= config.min_pixels)
             & (2.5 * extent <= _MAX_CROP * lenses.size.amax(-1))
             & torch.isfinite(pixels).all(-1).all(-1)
@@ -169,7 +178,8 @@ class PeopleSampler:
         outside = ~target.valid2d | (places.abs() > 0.5).any(-1)
         hidden = occlude(draws, places, world[..., 2] / width[:, None])
         if strength > 0:
-            noise = draw_image_noise(draws, hidden, outside, rois[:, 2])
+            view = rate_view(target.landmarks)
+            noise = draw_image_noise(draws, hidden, outside, rois[:, 2], view.log_error)
             shift = strength * noise.shift
             metres = width[:, None, None] * (to_image(rois, shift) - rois[:, None, :2])
             world, size = disturb_world(

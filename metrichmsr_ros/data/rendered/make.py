@@ -50,7 +50,9 @@ def render_people(
     """
     if people < 1:
         raise ValueError(f'people={people} must be positive')
-    config = replace(config or SampleConfig(), pose_seed=_FIRST_POSES + seed)
+    # What is rendered is the body itself, and what is read of it shows in the pictures.
+    config = replace(config or SampleConfig(), physique=0.0, noise=0.0)
+    config = replace(config, pose_seed=_FIRST_POSES + seed)
     open_folder(folder, Manifest(seed, body.name, config))
     sampler, wardrobe = None, Wardrobe(body, seed)
     for number in range(-(-people // SHARD_SIZE)):

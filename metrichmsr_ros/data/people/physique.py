@@ -1,0 +1,137 @@
+"""How real bodies differ from the body model, and BlazePose's marks from the model's.
+
+β knows how people of different size and weight look; it does not know that somebody's arms are
+long for their height. And a network marks a knee where its annotators did. Both are constant for
+a person and alike on the left and the right, so that no amount of averaging removes them; a
+network that was never shown them reads distances out of differences that mean nothing.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from metrichmsr_ros.body.joints import JOINT_INDEX, JOINT_NAMES, PARENTS
+from metrichmsr_ros.body.landmarks import BLAZEPOSE_NAMES
+from metrichmsr_ros.data.people.draws import Draws
+
+# Bones by the joint at their end: logarithm of the length over the model's, mean and spread. The
+# model's arms are a tenth shorter than those of measured people (docs/body.md): half of that.
+_BONES = {
+    'hip': (0.0, 0.05),
+    'knee': (0.0, 0.03),
+    'ankle': (0.0, 0.03),
+    'foot': (0.0, 0.05),
+    'spine1': (0.0, 0.03),
+    'spine2': (0.0, 0.03),
+    'spine3': (0.0, 0.03),
+    'neck': (0.0, 0.04),
+    'head': (0.0, 0.05),
+    'collar': (0.0, 0.04),
+    'shoulder': (0.0, 0.04),
+    'elbow': (0.05, 0.03),
+    'wrist': (0.05, 0.03),
+    'hand': (0.0, 0.05),
+}
+# Where BlazePose marks its points on clean renders, less ``BodyModel.blazepose``, millimetres:
+# outwards (of hands towards the fingertips), up, to the front in the rest pose (T-pose). Hips are
+# not moved: renders put them higher, photographs lower (docs/body.md).
+_MARKS = {
+    'nose': (0, 15, -21),
+    'eye_inner': (-3, 3, -17),
+    'eye': (-10, 3, -22),
+    'eye_outer': (-16, 2, -27),
+    'ear': (-20, 2, 2),
+    'mouth': (-11, 4, -4),
+    'shoulder': (-5, -3, -1),
+    'elbow': (-3, 2, 6),
+    'wrist': (10, -1, -3),
+    'pinky': (-5, 5, 16),
+    'index': (-20, 2, 3),
+    'thumb': (-13, 4, -5),
+    'hip': (0, 0, 0),
+    'knee': (-7, 14, 2),
+    'ankle': (-1, 10, 3),
+    'heel': (-2, 7, 4),
+    'foot_index': (3, 5, -18),
+}
+# Faces of renders are painted, hands are mittens: half of the means, and what is left is spread.
+_MARKS_SHARE = 0.5
+_MARKS_SPREAD = (0.008, 0.010, 0.012)
+_FACE = slice(0, 11)
+_FACE_SPREAD = 0.12  # of the logarithm of a face's size over the model's
+_MODEL_HEIGHT = 1.69
+# The joint that a landmark stays beside when bones grow.
+_BESIDE = {
+    'nose': 'head', 'eye_inner': 'head', 'eye': 'head', 'eye_outer': 'head', 'ear': 'head',
+    'mouth': 'head', 'pinky': 'wrist', 'index': 'wrist', 'thumb': 'wrist', 'heel': 'ankle',
+    'foot_index': 'foot',
+}  # fmt: skip
+
+
+def draw_growth(draws: Draws, rest: Tensor) -> Tensor:
+    """Draw how far each joint lies from the model's in the rest pose.
+
+    Args:
+        draws: Random numbers.
+        rest: Joints of the model at rest, (B, 24, 3), metres.
+
+    Returns:
+        (B, 24, 3), metres; the pelvis stays.
+    """
+    kinds = list(_BONES)
+    mean = draws.device_tensor([_BONES[kind][0] for kind in kinds])
+    spread = draws.device_tensor([_BONES[kind][1] for kind in kinds])
+    share = (mean + spread * draws.normal(len(kinds))).expm1()
+    moved = [torch.zeros_like(rest[:, 0])]
+    for joint, parent in enumerate(PARENTS[1:], start=1):
+        own = share[:, [kinds.index(_kind(JOINT_NAMES[joint]))]]
+        moved.append(moved[parent] + own * (rest[:, joint] - rest[:, parent]))
+    return torch.stack(moved, 1)
+
+
+def draw_marks(draws: Draws, growth: Tensor, height: Tensor, face: Tensor) -> Tensor:
+    """Draw how far each BlazePose landmark lies from the model's in the rest pose.
+
+    Args:
+        draws: Random numbers.
+        growth: Of the joints, from ``draw_growth``.
+        height: Of the people, (B,), metres; marks scale with it.
+        face: The first 11 landmarks of the mean adult at rest, (11, 3), metres.
+
+    Returns:
+        (B, 33, 3), metres.
+    """
+    kinds = list(_MARKS)
+    mean = 0.001 * _MARKS_SHARE * torch.tensor(list(_MARKS.values()), device=draws.device)
+    moved = mean + draws.device_tensor(list(_MARKS_SPREAD)) * draws.normal(len(kinds), 3)
+    moved = moved[:, [kinds.index(_kind(name)) for name in BLAZEPOSE_NAMES]]
+    outwards = draws.device_tensor([_outwards(name) for name in BLAZEPOSE_NAMES])
+    moved = torch.cat([moved[..., :1] * outwards[:, None], moved[..., 1:]], -1)
+    larger = (_FACE_SPREAD * draws.normal()).expm1()[:, None, None]
+    moved[:, _FACE] += larger * (face - face.mean(0))
+    moved = moved * (height / _MODEL_HEIGHT)[:, None, None]
+    return moved + growth[:, [_beside(name) for name in BLAZEPOSE_NAMES]]
+
+
+def grown_height(height: Tensor, growth: Tensor) -> Tensor:
+    """Return heights (B,) of people whose joints moved by ``growth``: legs, trunk and neck."""
+    ankle = growth[:, [JOINT_INDEX['left_ankle'], JOINT_INDEX['right_ankle']], 1].mean(1)
+    return height + growth[:, JOINT_INDEX['head'], 1] - ankle
+
+
+def _kind(name: str) -> str:
+    for side in ('left_', 'right_'):
+        name = name.removeprefix(side)
+    return name.removesuffix('_left').removesuffix('_right')
+
+
+def _beside(name: str) -> int:
+    kind = _BESIDE.get(_kind(name), _kind(name))
+    side = 'left' if 'left' in name else 'right'
+    return JOINT_INDEX.get(kind, JOINT_INDEX.get(f'{side}_{kind}', 0))
+
+
+def _outwards(name: str) -> float:
+    """Return the sign of x towards the outside: SMPL's x is the body's left."""
+    return 0.0 if name == 'nose' else 1.0 if 'left' in name else -1.0
