@@ -13,7 +13,7 @@ import logging
 import math
 from pathlib import Path
 import time
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from torch import nn, Tensor
@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.data.people.config import SampleConfig
-from metrichmsr_ros.data.people.sample import PeopleSampler
+from metrichmsr_ros.data.people.sample import Batch, PeopleSampler, SampleBatch
 from metrichmsr_ros.data.people.target import Target
 from metrichmsr_ros.data.rendered.dataset import MixedPeople, RenderedPeople
 from metrichmsr_ros.losses import all_losses
@@ -36,9 +36,6 @@ from metrichmsr_ros.train_state import make_average, make_optimizer, TrainState,
 from metrichmsr_ros.validation import validate
 
 logger = logging.getLogger(__name__)
-
-Batch: TypeAlias = tuple[Evidence, Target]
-SampleBatch: TypeAlias = Callable[[int, torch.Generator], Batch]
 
 CHECKPOINT = 'checkpoint.pt'
 MODEL = 'model'

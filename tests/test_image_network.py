@@ -1,11 +1,12 @@
 """The network with ViTPose; what all sizes share is in test_metric_hmr.py."""
 
-from dataclasses import fields, replace
+from dataclasses import fields
 import json
 from pathlib import Path
 import sys
 
 from made_images import CAMERA, made_frame, made_images, shaken, TINY, turned_images
+from made_predictions import assert_same, turned_people
 import numpy as np
 import pytest
 import roma
@@ -29,13 +30,6 @@ def network(body: BodyModel) -> MetricHMR:
     return shaken(MetricHMR(TINY, body))
 
 
-def assert_same(found: Prediction, wanted: Prediction, *, atol: float = 1e-4) -> None:
-    for item in fields(Prediction):
-        torch.testing.assert_close(
-            getattr(found, item.name), getattr(wanted, item.name), atol=atol, rtol=1e-4
-        )
-
-
 def test_starts_with_people_who_fill_their_crops(body: BodyModel):
     torch.manual_seed(0)
     found = MetricHMR(TINY, body)(made_images())
@@ -52,17 +46,7 @@ def test_turning_the_camera_turns_the_answer(network: MetricHMR, rotvec: list[fl
     evidence = made_images(2)
     R = roma.rotvec_to_rotmat(torch.tensor(rotvec))
     before, after = network(evidence), network(turned_images(evidence, R))
-    root = R @ before.rotations[:, 0]
-    expected = replace(
-        before,
-        rotations=torch.cat([root[:, None], before.rotations[:, 1:]], dim=1),
-        pelvis=before.pelvis @ R.T,
-        pelvis_axes=R @ before.pelvis_axes,
-        joints=before.joints @ R.T,
-        landmarks=before.landmarks @ R.T,
-        landmark_rays=before.landmark_rays @ R.T,
-    )
-    assert_same(after, expected, atol=1e-3)
+    assert_same(after, turned_people(before, R), atol=1e-3)
 
 
 def test_gradients_reach_every_parameter(body: BodyModel):

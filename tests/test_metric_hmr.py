@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from made_evidence import made_evidence, turned
+from made_predictions import assert_same, turned_people
 import pytest
 import roma
 from safetensors.torch import load_file, save_file
@@ -36,13 +37,6 @@ def network(body: BodyModel) -> MetricHMR:
         for parameter in network.parameters():
             parameter.add_(0.03 * torch.randn_like(parameter))
     return network.eval()
-
-
-def assert_same(found: Prediction, wanted: Prediction, *, atol: float = 1e-4) -> None:
-    for item in fields(Prediction):
-        torch.testing.assert_close(
-            getattr(found, item.name), getattr(wanted, item.name), atol=atol, rtol=1e-4
-        )
 
 
 def test_predicts_bodies_before_the_camera(body: BodyModel, evidence: Evidence):
@@ -94,17 +88,7 @@ def test_turning_the_camera_turns_the_answer(
 ):
     R = roma.rotvec_to_rotmat(torch.tensor(rotvec))
     before, after = network(evidence), network(turned(evidence, R))
-    root = R @ before.rotations[:, 0]
-    expected = replace(
-        before,
-        rotations=torch.cat([root[:, None], before.rotations[:, 1:]], dim=1),
-        pelvis=before.pelvis @ R.T,
-        pelvis_axes=R @ before.pelvis_axes,
-        joints=before.joints @ R.T,
-        landmarks=before.landmarks @ R.T,
-        landmark_rays=before.landmark_rays @ R.T,
-    )
-    assert_same(after, expected)
+    assert_same(after, turned_people(before, R))
 
 
 def test_people_do_not_see_each_other(evidence: Evidence, network: MetricHMR):

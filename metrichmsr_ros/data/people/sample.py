@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -29,6 +30,9 @@ from metrichmsr_ros.data.people.scene import draw_lenses, place
 from metrichmsr_ros.data.people.target import Target
 from metrichmsr_ros.data.people.view import rate_view
 from metrichmsr_ros.models.evidence import Evidence, RAY_MAP_SIZE
+
+Batch: TypeAlias = tuple[Evidence, Target]
+SampleBatch: TypeAlias = Callable[[int, torch.Generator], Batch]
 
 _NEAREST = 0.2  # metres before the camera; what is nearer is drawn there
 _MIN_PELVIS = 0.35

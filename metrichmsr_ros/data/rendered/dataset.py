@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import fields
 from os import PathLike
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from metrichmsr_ros.body.landmarks import BLAZEPOSE_NAMES
 from metrichmsr_ros.data.people.pose_bank import MIRRORED
+from metrichmsr_ros.data.people.sample import SampleBatch
 from metrichmsr_ros.data.people.target import Target
 from metrichmsr_ros.data.rendered.shards import joined, read_folder, Readings
 from metrichmsr_ros.models.evidence import Evidence
-
-SampleBatch: TypeAlias = Callable[[int, torch.Generator], tuple[Evidence, Target]]
 
 _Side = TypeVar('_Side', Evidence, Target)
 

@@ -64,8 +64,9 @@ def draw_look(body: BodyModel, rng: np.random.Generator) -> Look:
     figure, outfit = measure(body, vertices, joints), draw_outfit(rng)
     seed = int(rng.integers(1 << 20))
     loose = rng.uniform(0.7, 1.9)
+    colours = wardrobe.paint_faces(vertices, body.faces, figure, outfit, texels=TEXELS, seed=seed)
     return Look(
-        _texture(vertices, body.faces, figure, outfit, seed=seed),
+        np.round(255 * np.sqrt(np.clip(colours, 0, 1))).astype(np.uint8),
         (loose * wardrobe.stand_off(vertices, figure, outfit)).astype(np.float32),
     )
 
@@ -100,22 +101,3 @@ def _colour(rng: np.random.Generator) -> Colour:
     tint = rng.uniform(0.25, 1.0, 3) if rng.uniform() < 0.5 else rng.uniform(0.85, 1.0, 3)
     red, green, blue = value * tint / tint.max()
     return float(red), float(green), float(blue)
-
-
-def _texture(
-    vertices: np.ndarray,
-    faces: np.ndarray,
-    figure: wardrobe.Figure,
-    outfit: Outfit,
-    *,
-    seed: int,
-) -> np.ndarray:
-    row, column = np.divmod(np.arange(TEXELS**2), TEXELS)
-    u, v = (row + 1 / 3) / TEXELS, (column + 1 / 3) / TEXELS
-    read = row + column < TEXELS
-    shares = np.stack([u, v, 1 - u - v], -1)[read]
-    points = np.einsum('tc,fcx->ftx', shares, vertices[faces])
-    colours = wardrobe.paint(points.reshape(-1, 3), figure, outfit, seed=seed)
-    texture = np.zeros((len(faces), TEXELS**2, 3), np.uint8)
-    texture[:, read] = np.round(255 * np.sqrt(np.clip(colours, 0, 1))).reshape(points.shape)
-    return texture.reshape(-1, 3)

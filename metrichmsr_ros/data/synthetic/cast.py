@@ -145,27 +145,9 @@ def _actor(
         shape=shape,
         motion=motion,
         translation=motion.pelvis - joints[0],
-        texture=_texture(vertices, body.faces, figure, outfit, seed=int(1e6 * style[0])),
+        texture=wardrobe.paint_faces(
+            vertices, body.faces, figure, outfit, texels=TEXELS, seed=int(1e6 * style[0])
+        ),
         stand_off=wardrobe.stand_off(vertices, figure, outfit),
         height=float(body.heights(beta)[0]),
     )
-
-
-def _texture(
-    vertices: np.ndarray,
-    faces: np.ndarray,
-    figure: wardrobe.Figure,
-    outfit: Outfit,
-    *,
-    seed: int,
-) -> np.ndarray:
-    """Paint the texels of each triangle, (F · TEXELS², 3), in the order that the kernel reads."""
-    row, column = np.divmod(np.arange(TEXELS**2), TEXELS)
-    u, v = (row + 1 / 3) / TEXELS, (column + 1 / 3) / TEXELS
-    read = row + column < TEXELS  # texels past the diagonal never are
-    shares = np.stack([u, v, 1 - u - v], -1)[read]
-    points = np.einsum('tc,fcx->ftx', shares, vertices[faces])
-    texture = np.zeros((len(faces), TEXELS**2, 3))
-    colours = wardrobe.paint(points.reshape(-1, 3), figure, outfit, seed=seed)
-    texture[:, read] = colours.reshape(points.shape)
-    return texture.reshape(-1, 3)

@@ -263,3 +263,25 @@ def _folds(points: np.ndarray, seed: int) -> np.ndarray:
     fine = value_noise(points * [55, 30, 55], seed=seed + 1)
     weave = value_noise(points * 260, seed=seed + 2)
     return (1 + 0.16 * creases + 0.07 * fine + 0.04 * weave)[:, None]
+
+
+def paint_faces(
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    figure: Figure,
+    outfit: Outfit,
+    *,
+    texels: int,
+    seed: int,
+) -> np.ndarray:
+    """Paint ``texels`` along each triangle's edge, (F · texels², 3), in the kernels' order."""
+    row, column = np.divmod(np.arange(texels**2), texels)
+    u, v = (row + 1 / 3) / texels, (column + 1 / 3) / texels
+    read = row + column < texels  # texels past the diagonal never are
+    shares = np.stack([u, v, 1 - u - v], -1)[read]
+    points = np.einsum('tc,fcx->ftx', shares, vertices[faces])
+    texture = np.zeros((len(faces), texels**2, 3))
+    texture[:, read] = paint(points.reshape(-1, 3), figure, outfit, seed=seed).reshape(
+        points.shape
+    )
+    return texture.reshape(-1, 3)
