@@ -80,7 +80,7 @@ def run(config: TrainConfig) -> dict[str, float]:
     body, drawn = BodyModel.load(), BodyModel.load()
     sample = PeopleSampler(config.data, body=drawn).sample
     if config.rendered:
-        rendered = RenderedPeople(config.rendered)
+        rendered = RenderedPeople(*config.rendered, body=drawn, physique=config.data.physique)
         sample = MixedPeople(sample, rendered, config.rendered_share).sample
     return train(
         config,

@@ -84,7 +84,7 @@ class TrainConfig:
         resume: Go on from ``out``'s checkpoint.
         model: Sizes of the network.
         data: The people it learns from.
-        rendered: Folder of ``metrichmsr render`` whose people are mixed in; empty = none.
+        rendered: Folders of ``metrichmsr render`` whose people are mixed in.
         rendered_share: Share of them in each batch.
         earlier_stages: Factor on the loss of the network's estimates before the last one: together
             half as dear as the last, so that each is good and the last is best.
@@ -113,7 +113,7 @@ class TrainConfig:
     resume: bool = False
     model: MetricHMRConfig = field(default_factory=MetricHMRConfig)
     data: SampleConfig = field(default_factory=SampleConfig)
-    rendered: str = ''
+    rendered: tuple[str, ...] = ()
     rendered_share: float = 0.15
     earlier_stages: float = 0.5
     loss: LossWeights = field(default_factory=LossWeights)

@@ -10,7 +10,7 @@ from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.body.body_points import BodyPoints
 from metrichmsr_ros.body.joints import JOINT_INDEX
 from metrichmsr_ros.body.skinning import rotation_matrices
-from metrichmsr_ros.data.people.pose_bank import LOWER_BODY, mirror, MIRRORED, PoseBank
+from metrichmsr_ros.data.people.pose_bank import BODY_PARTS, mirror, MIRRORED, PoseBank
 from metrichmsr_ros.data.people.procedural import procedural_poses
 
 
@@ -95,17 +95,40 @@ def test_mirror(body, bank):
     torch.testing.assert_close(theirs, flipped, atol=1e-3, rtol=0)  # the body is hardly askew
 
 
-def test_draw_mixes_legs_and_the_rest(bank):
+def members(part: int) -> list[int]:
+    return [joint for joint in range(24) if BODY_PARTS[joint] == part]
+
+
+def test_draw_mixes_legs_trunk_and_arms(bank):
     generator = torch.Generator().manual_seed(0)
     drawn = bank.draw(40, generator, mixed=1.0, mirrored=0.0)
-    upper = [joint for joint in range(24) if joint not in LOWER_BODY]
-    assert set(LOWER_BODY) == {0, 1, 2, 4, 5, 7, 8, 10, 11}
-    for joints in (list(LOWER_BODY), upper):
+    assert members(0) == [0, 1, 2, 4, 5, 7, 8, 10, 11]
+    assert members(1) == [3, 6, 9, 12, 15]
+    assert members(2) == [13, 16, 18, 20, 22]
+    sources = []
+    for part in range(4):
+        joints = members(part)
         distances = (drawn[:, None, joints] - bank.poses[None, :, joints]).abs().amax((-1, -2))
         assert float(distances.amin(-1).max()) == 0
+        sources.append(distances.argmin(-1))
+    assert (sources[0] != sources[1]).float().mean() > 0.9
+    assert (sources[2] != sources[3]).float().mean() > 0.9
     plain = bank.draw(40, generator, mixed=0.0, mirrored=0.0)
     whole = (plain[:, None] - bank.poses[None]).abs().amax((-1, -2)).amin(-1)
     assert float(whole.max()) == 0
+
+
+def test_draw_blends_parts_of_two_poses_and_keeps_the_root():
+    low, high = torch.zeros(24, 3), torch.full((24, 3), 0.8)
+    pair = PoseBank(torch.stack([low, high]))
+    drawn = pair.draw(400, torch.Generator().manual_seed(0), mixed=0.0, mirrored=0.0, blended=1.0)
+    assert drawn[:, 0].unique().tolist() == pytest.approx([0.0, 0.8])
+    for part in range(4):
+        joints = [joint for joint in members(part) if joint]
+        values = drawn[:, joints]
+        torch.testing.assert_close(values, values[:, :1, :1].expand_as(values))
+        between = (values[:, 0, 0] > 0.05) & (values[:, 0, 0] < 0.75)
+        assert 0.3 < float(between.float().mean()) < 0.6  # of half the draws both are the same
 
 
 def test_bank(bank):

@@ -195,19 +195,44 @@ def test_lost_people_are_not_drawn(tmp_path, sampler, body):
     assert found(readings).tolist() == [False, False, True, True, True, True]
     open_folder(tmp_path / 'a', Manifest(0, body.name, CONFIG))
     write_shard(shard_path(tmp_path / 'a', 0), readings)
-    people = RenderedPeople(tmp_path / 'a')
+    people = RenderedPeople(tmp_path / 'a', body=body)
     assert len(people) == 4
     _, target = people.sample(50, torch.Generator().manual_seed(0))
     assert set(target.height.tolist()) <= set(readings.target.height[2:].tolist())
     write_shard(shard_path(tmp_path / 'a', 0), readings[:2])
     with pytest.raises(ValueError, match='lost all of the 2 people'):
-        RenderedPeople(tmp_path / 'a')
+        RenderedPeople(tmp_path / 'a', body=body)
+
+
+def test_drawn_people_have_marks_of_their_own(tmp_path, sampler, body):
+    for name, rows in (('a', made(sampler, 6)), ('b', made(sampler, 10)[6:])):
+        open_folder(tmp_path / name, Manifest(0, body.name, CONFIG))
+        write_shard(shard_path(tmp_path / name, 0), Readings.stacked(rows))
+    people = RenderedPeople(tmp_path / 'a', tmp_path / 'b', body=body, physique=1.0)
+    assert len(people) == 10
+    evidence, target = people.sample(2000, torch.Generator().manual_seed(3))
+    readings = people.readings
+    same = (target.pelvis[:, None] == readings.target.pelvis[None]).all(-1)
+    straight = same.any(-1)  # the others are mirrored
+    assert 0.4 < straight.float().mean() < 0.6
+    source = same[straight].float().argmax(-1)
+    depth = target.landmarks[straight][..., 2]
+    shift = evidence.rays[straight] - readings.evidence.rays[source]
+    metres = (shift[..., :2] * depth[..., None]).std(0).norm(dim=-1)
+    assert ((metres > 0.01) & (metres < 0.06)).all()
+    # A mark moves with its joint: the hips' mostly along the trunk.
+    hips = [23, 24]
+    assert metres[hips].min() > 1.2 * metres[[11, 12, 13, 14, 25, 26]].max()
+    unchanged = RenderedPeople(tmp_path / 'a', body=body, physique=0.0)
+    evidence, _ = unchanged.sample(20, torch.Generator().manual_seed(3))
+    rays = {tuple(row) for row in readings.evidence.rays[:, 0].abs().tolist()}
+    assert all(tuple(row) in rays for row in evidence.rays[:, 0].abs().tolist())
 
 
 def test_batches_hold_their_share_and_depend_on_the_generator(tmp_path, sampler, body):
     open_folder(tmp_path / 'a', Manifest(0, body.name, CONFIG))
     write_shard(shard_path(tmp_path / 'a', 0), Readings.stacked(made(sampler, 6)))
-    rendered = RenderedPeople(tmp_path / 'a')
+    rendered = RenderedPeople(tmp_path / 'a', body=BodyModel.load())
     mixed = MixedPeople(sampler.sample, rendered, 0.25)
     evidence, target = mixed.sample(20, torch.Generator().manual_seed(7))
     again, _ = mixed.sample(20, torch.Generator().manual_seed(7))

@@ -51,9 +51,9 @@ class MetricHMRConfig:
     global_blocks: int = 2
     stages: int = 4
     person_tokens: int = 4
-    head_hidden: int = 256
+    head_hidden: int = 224
     ray_patch: int = 4
-    person_hidden: int = 512
+    person_hidden: int = 384
     image_width: int = 0
     image_layers: int = 0
     image_heads: int = 0

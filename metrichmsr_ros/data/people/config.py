@@ -14,7 +14,8 @@ class SampleConfig:
         pose_seed: Chooses them.
         motions: Folders of motion files; their poses are added to the procedural ones.
         motion_share: Share of the samples whose pose is from ``motions``, where there are any.
-        mixed: Share of poses with the legs of one and the rest of another.
+        mixed: Share of poses whose legs, trunk and arms are each from another one.
+        blended: Share of poses whose limbs lie between those of two.
         mirrored: Share of poses that are mirrored.
         joint_noise: Spread of the random turn added to each joint, degrees.
         children: Share of children and teenagers of 0.9 to 1.6 m.
@@ -37,6 +38,7 @@ class SampleConfig:
     motions: tuple[str, ...] = ()
     motion_share: float = 0.5
     mixed: float = 0.4
+    blended: float = 0.3
     mirrored: float = 0.5
     joint_noise: float = 4.0
     children: float = 0.15
@@ -61,7 +63,7 @@ class SampleConfig:
                     raise ValueError(f'{item.name}={value} must be 0 < low < high')
             elif isinstance(value, float) and value < 0:
                 raise ValueError(f'{item.name}={value} must not be negative')
-        for name in ('mixed', 'mirrored', 'children', 'motion_share', 'crop_jitter'):
+        for name in ('mixed', 'blended', 'mirrored', 'children', 'motion_share', 'crop_jitter'):
             if getattr(self, name) > 1:
                 raise ValueError(f'{name}={getattr(self, name)} is a share, at most 1')
         if self.distorted + self.fisheye > 1:

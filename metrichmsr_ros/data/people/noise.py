@@ -1,9 +1,9 @@
 """What BlazePose makes of a person: a model of its errors, limb by limb.
 
 All image errors are in sides of the crop, because the network always sees 256 pixels of it. The
-figures come from clean renders through the real network (docs/synthetic_people.md). Three do not:
-turn and size of the world landmarks and the hips' height lean towards what was measured before on
-the benchmark's photographs. Letters: B people, L = 33 landmarks.
+figures come from clean renders through the real network (docs/synthetic_people.md). Two do not: turn
+and size of the world landmarks lean towards what was measured before on the benchmark's
+photographs. Letters: B people, L = 33 landmarks.
 """
 
 from __future__ import annotations
@@ -50,13 +50,12 @@ _TRUNK = 0.27  # half of the trunk's thickness over its length
 _ERROR_GROWTH, _CLEAR_PEAK = 3.2, 0.83
 _PERSON_SPREAD = 0.42  # of the logarithm of a person's errors in the image
 _OUTSIDE_ERROR = 14.0  # times a clear one's
-# Hips: renders say 1.6 % of the crop above ``BodyModel.blazepose``, photographs on it or below.
-_HIP_SAG, _HIP_SAG_SPREAD = 0.0, 0.014
 # World landmarks show an adult of this size whatever the person's, and turned: photographs.
 _WORLD_HEIGHT, _WORLD_HEIGHT_SPREAD = 1.60, 0.09
 _WORLD_TURN, _WORLD_TURN_P90 = 8.0, 24.0  # degrees; measured 10 and 27 with the bones' errors
 _WORLD_FLAT, _WORLD_FLAT_SPREAD = -0.25, 0.17  # logarithm of the depth's gain
 _WORLD_COMMON, _WORLD_OWN = 0.60, 0.33  # of a limb and of a landmark, of the table's errors
+_WORLD_PERSON_SPREAD = 0.35  # of the logarithm of a person's errors of the world landmarks
 # z of the image landmarks follows the z of the world landmarks, this many times as large.
 _DEPTH_GAIN, _DEPTH_GAIN_SPREAD, _DEPTH_NOISE = 3.5, 0.2, 0.02
 
@@ -173,8 +172,6 @@ def _shifts(draws: Draws, size: Tensor, failed: Tensor) -> Tensor:
     along = draws.device_tensor(list(_ALONG))[:, None]
     common = draws.normal(_NUM_LIMBS, 2)[:, limb] * along
     shift = (_by_part(draws, 0) * size)[..., None] * (0.66 * draws.heavy(33, 2) + 0.68 * common)
-    # Hips are marked higher or lower on a whole person, by clothes and posture.
-    shift[:, _HIPS, 1] += (_HIP_SAG + _HIP_SAG_SPREAD * draws.normal())[:, None]
     shift = shift + 0.003 * draws.heavy(2)[:, None]
     away = draws.uniform(0.05, 0.2, _NUM_LIMBS, 1) * torch.nn.functional.normalize(
         draws.normal(_NUM_LIMBS, 2), dim=-1
@@ -222,6 +219,7 @@ def disturb_world(
     spread = _by_part(draws, 3) * doubt
     common = draws.heavy(_NUM_LIMBS, 3)[:, limb] * along
     error = spread * (_WORLD_COMMON * common + _WORLD_OWN * draws.normal(33, 3))
+    error = error * (_WORLD_PERSON_SPREAD * draws.normal()).exp()[:, None, None]
     error[..., :2] += shift.clamp(-0.25, 0.25)
     flat = (strength * (_WORLD_FLAT + _WORLD_FLAT_SPREAD * draws.normal())).exp()
     gain = torch.stack((torch.ones_like(flat), torch.ones_like(flat), flat), -1)

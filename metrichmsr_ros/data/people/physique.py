@@ -28,10 +28,17 @@ _BONES = {
     'neck': (0.0, 0.04),
     'head': (0.0, 0.05),
     'collar': (0.0, 0.04),
-    'shoulder': (0.0, 0.04),
+    'shoulder': (0.0, 0.05),
     'elbow': (0.05, 0.03),
     'wrist': (0.05, 0.03),
     'hand': (0.0, 0.05),
+}
+# Somebody of the same height has longer legs and a shorter trunk, by this much of their ratio; the
+# shares keep the height. Wider than people's own ratio (0.03), for the model's may be off too.
+_LEGS_OVER_TRUNK = 0.07
+_SHARES = {
+    **dict.fromkeys(('knee', 'ankle'), 0.43),
+    **dict.fromkeys(('spine1', 'spine2', 'spine3', 'neck', 'head'), -0.57),
 }
 # Where BlazePose marks its points on clean renders, less ``BodyModel.blazepose``, millimetres:
 # outwards (of hands towards the fingertips), up, to the front in the rest pose (T-pose). Hips are
@@ -57,11 +64,14 @@ _MARKS = {
 }
 # Faces of renders are painted, hands are mittens: half of the means, and what is left is spread.
 _MARKS_SHARE = 0.5
-_MARKS_SPREAD = (0.008, 0.010, 0.012)
+_MARKS_SPREAD = (0.010, 0.012, 0.014)
+# Between photographs, renders and data sets they lie several centimetres higher or lower.
+_HIPS_SPREAD = (0.012, 0.025, 0.014)
 _FACE = slice(0, 11)
-_FACE_SPREAD = 0.12  # of the logarithm of a face's size over the model's
+_FACE_SPREAD = 0.2  # of the logarithm of a face's size over the model's
+_FACE_RAISED = 0.015  # all of it, metres
 _MODEL_HEIGHT = 1.69
-# The joint that a landmark stays beside when bones grow.
+# The kind of joint that a landmark stays beside when bones grow; else its own.
 _BESIDE = {
     'nose': 'head', 'eye_inner': 'head', 'eye': 'head', 'eye_outer': 'head', 'ear': 'head',
     'mouth': 'head', 'pinky': 'wrist', 'index': 'wrist', 'thumb': 'wrist', 'heel': 'ankle',
@@ -82,7 +92,8 @@ def draw_growth(draws: Draws, rest: Tensor) -> Tensor:
     kinds = list(_BONES)
     mean = draws.device_tensor([_BONES[kind][0] for kind in kinds])
     spread = draws.device_tensor([_BONES[kind][1] for kind in kinds])
-    share = (mean + spread * draws.normal(len(kinds))).expm1()
+    ratio = _LEGS_OVER_TRUNK * draws.device_tensor([_SHARES.get(kind, 0.0) for kind in kinds])
+    share = (mean + spread * draws.normal(len(kinds)) + ratio * draws.normal(1)).expm1()
     moved = [torch.zeros_like(rest[:, 0])]
     for joint, parent in enumerate(PARENTS[1:], start=1):
         own = share[:, [kinds.index(_kind(JOINT_NAMES[joint]))]]
@@ -90,7 +101,9 @@ def draw_growth(draws: Draws, rest: Tensor) -> Tensor:
     return torch.stack(moved, 1)
 
 
-def draw_marks(draws: Draws, growth: Tensor, height: Tensor, face: Tensor) -> Tensor:
+def draw_marks(
+    draws: Draws, growth: Tensor, height: Tensor, face: Tensor, *, share: float = _MARKS_SHARE
+) -> Tensor:
     """Draw how far each BlazePose landmark lies from the model's in the rest pose.
 
     Args:
@@ -98,20 +111,23 @@ def draw_marks(draws: Draws, growth: Tensor, height: Tensor, face: Tensor) -> Te
         growth: Of the joints, from ``draw_growth``.
         height: Of the people, (B,), metres; marks scale with it.
         face: The first 11 landmarks of the mean adult at rest, (11, 3), metres.
+        share: Of the mean offsets of clean renders; 0 for landmarks that have them already.
 
     Returns:
         (B, 33, 3), metres.
     """
     kinds = list(_MARKS)
-    mean = 0.001 * _MARKS_SHARE * torch.tensor(list(_MARKS.values()), device=draws.device)
-    moved = mean + draws.device_tensor(list(_MARKS_SPREAD)) * draws.normal(len(kinds), 3)
+    mean = 0.001 * share * torch.tensor(list(_MARKS.values()), device=draws.device)
+    spread = [_HIPS_SPREAD if kind == 'hip' else _MARKS_SPREAD for kind in kinds]
+    moved = mean + torch.tensor(spread, device=draws.device) * draws.normal(len(kinds), 3)
     moved = moved[:, [kinds.index(_kind(name)) for name in BLAZEPOSE_NAMES]]
     outwards = draws.device_tensor([_outwards(name) for name in BLAZEPOSE_NAMES])
     moved = torch.cat([moved[..., :1] * outwards[:, None], moved[..., 1:]], -1)
     larger = (_FACE_SPREAD * draws.normal()).expm1()[:, None, None]
     moved[:, _FACE] += larger * (face - face.mean(0))
+    moved[:, _FACE, 1] += _FACE_RAISED * draws.normal(1)
     moved = moved * (height / _MODEL_HEIGHT)[:, None, None]
-    return moved + growth[:, [_beside(name) for name in BLAZEPOSE_NAMES]]
+    return moved + growth[:, list(BESIDE)]
 
 
 def grown_height(height: Tensor, growth: Tensor) -> Tensor:
@@ -126,12 +142,15 @@ def _kind(name: str) -> str:
     return name.removesuffix('_left').removesuffix('_right')
 
 
+def _outwards(name: str) -> float:
+    """Return the sign of x towards the outside: SMPL's x is the body's left."""
+    return 0.0 if name == 'nose' else 1.0 if 'left' in name else -1.0
+
+
 def _beside(name: str) -> int:
     kind = _BESIDE.get(_kind(name), _kind(name))
     side = 'left' if 'left' in name else 'right'
     return JOINT_INDEX.get(kind, JOINT_INDEX.get(f'{side}_{kind}', 0))
 
 
-def _outwards(name: str) -> float:
-    """Return the sign of x towards the outside: SMPL's x is the body's left."""
-    return 0.0 if name == 'nose' else 1.0 if 'left' in name else -1.0
+BESIDE: tuple[int, ...] = tuple(_beside(name) for name in BLAZEPOSE_NAMES)

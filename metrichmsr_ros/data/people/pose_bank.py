@@ -13,10 +13,20 @@ from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.body.joints import JOINT_INDEX, JOINT_NAMES
 from metrichmsr_ros.data.people.procedural import procedural_poses
 
-_LOWER = ('pelvis', 'hip', 'knee', 'ankle', 'foot')
-LOWER_BODY: tuple[int, ...] = tuple(
-    index for index, name in enumerate(JOINT_NAMES) if name.split('_')[-1] in _LOWER
-)
+_LEGS = ('pelvis', 'hip', 'knee', 'ankle', 'foot')
+_ARM = ('collar', 'shoulder', 'elbow', 'wrist', 'hand')
+
+
+def _part(name: str) -> int:
+    side, _, joint = name.rpartition('_')
+    if joint in _LEGS:
+        return 0
+    return 1 if joint not in _ARM else 2 if side == 'left' else 3
+
+
+# Of each joint: legs and root, trunk and head, left arm, right arm.
+BODY_PARTS: tuple[int, ...] = tuple(_part(name) for name in JOINT_NAMES)
+_NUM_PARTS = 4
 MIRRORED: tuple[int, ...] = tuple(
     JOINT_INDEX[name.replace('left', '#').replace('right', 'left').replace('#', 'right')]
     for name in JOINT_NAMES
@@ -77,30 +87,45 @@ class PoseBank:
         """Return the same poses on ``device``."""
         return PoseBank(self.poses.to(device))
 
-    def draw(self, n: int, generator: torch.Generator, *, mixed: float, mirrored: float) -> Tensor:
+    def draw(
+        self,
+        n: int,
+        generator: torch.Generator,
+        *,
+        mixed: float,
+        mirrored: float,
+        blended: float = 0.0,
+    ) -> Tensor:
         """Draw poses.
 
         Args:
             n: How many.
             generator: On the poses' device.
-            mixed: Share that takes legs and root from one pose and the rest from another.
+            mixed: Share that takes each of ``BODY_PARTS`` from a pose of its own.
             mirrored: Share that is mirrored.
+            blended: Share whose parts lie anywhere between those of two poses; the root does not.
 
         Returns:
             θ, (n, 24, 3), radians.
         """
         device = self.poses.device
+        part = torch.tensor(BODY_PARTS, device=device)
 
         def chance(share: float) -> Tensor:
-            return torch.rand(n, generator=generator, device=device) < share
+            return torch.rand(n, 1, generator=generator, device=device) < share
 
-        pick = torch.randint(len(self), (2, n), generator=generator, device=device)
-        pose, upper = self.poses[pick[0]], self.poses[pick[1]]
-        is_upper = torch.ones(24, dtype=torch.bool, device=device)
-        is_upper[list(LOWER_BODY)] = False
-        swapped = chance(mixed)[:, None, None] & is_upper[:, None]
-        pose = torch.where(swapped, upper, pose)
-        return torch.where(chance(mirrored)[:, None, None], mirror(pose), pose)
+        def drawn() -> Tensor:
+            pick = torch.randint(len(self), (n, _NUM_PARTS), generator=generator, device=device)
+            pick = torch.where(chance(mixed), pick, pick[:, :1])[:, part]
+            return self.poses[pick, torch.arange(24, device=device)]
+
+        pose = drawn()
+        if blended > 0:
+            share = torch.rand(n, _NUM_PARTS, generator=generator, device=device)
+            share = (share * chance(blended))[:, part]
+            share[:, 0] = 0
+            pose = torch.lerp(pose, drawn(), share.unsqueeze(-1))
+        return torch.where(chance(mirrored)[..., None], mirror(pose), pose)
 
 
 def mirror(pose: Tensor) -> Tensor:

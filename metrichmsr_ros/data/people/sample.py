@@ -161,7 +161,11 @@ class PeopleSampler:
         pose: Tensor | None = None
         for share, bank in self._banks:
             drawn = bank.draw(
-                draws.n, draws.generator, mixed=config.mixed, mirrored=config.mirrored
+                draws.n,
+                draws.generator,
+                mixed=config.mixed,
+                mirrored=config.mirrored,
+                blended=config.blended,
             )
             chosen = draws.chance(share)[:, None, None]
             pose = drawn if pose is None else torch.where(chosen, drawn, pose)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from os import PathLike
 from pathlib import Path
 from typing import TypeVar
@@ -10,7 +10,11 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.body.landmarks import BLAZEPOSE_NAMES
+from metrichmsr_ros.body.skinning import forward_kinematics
+from metrichmsr_ros.data.people.draws import Draws
+from metrichmsr_ros.data.people.physique import BESIDE, draw_marks
 from metrichmsr_ros.data.people.pose_bank import MIRRORED
 from metrichmsr_ros.data.people.sample import SampleBatch
 from metrichmsr_ros.data.people.target import Target
@@ -27,30 +31,46 @@ MIRRORED_LANDMARKS: tuple[int, ...] = tuple(
     for name in BLAZEPOSE_NAMES
 )
 _MIRRORED_CORNERS = [1, 0, 3, 2]
+_MIN_DEPTH = 0.2  # metres; what is nearer keeps its mark
 
 
 class RenderedPeople:
-    """Draws from a folder of ``metrichmsr render``; half of the drawn are mirrored.
+    """Draws from folders of ``metrichmsr render``; half of the drawn are mirrored.
+
+    All rendered people have the same kind of face and are read by the same conventions, which
+    photographs do not share. So each drawn person's marks are moved, as in tier (a), where
+    ``physique`` is given.
 
     Attributes:
         readings: Those whom BlazePose did not lose.
     """
 
-    def __init__(self, folder: str | PathLike[str]) -> None:
-        """Read the folder.
+    def __init__(
+        self, *folders: str | PathLike[str], body: BodyModel, physique: float = 0.0
+    ) -> None:
+        """Read the folders.
+
+        Args:
+            folders: One or more.
+            body: Of the people.
+            physique: Factor on how far marks are moved.
 
         Raises:
-            ValueError: It is no such folder, a shard is broken, or BlazePose lost everybody.
-            OSError: It cannot be read.
+            ValueError: One is no such folder, a shard is broken, or BlazePose lost everybody.
+            OSError: One cannot be read.
         """
-        readings = read_folder(Path(folder))
+        readings = Readings.joined([read_folder(Path(folder)) for folder in folders])
         self.readings = readings[found(readings)]
         if not len(self.readings):
-            raise ValueError(f'{folder}: BlazePose lost all of the {len(readings)} people')
+            names = ', '.join(str(folder) for folder in folders)
+            raise ValueError(f'{names}: BlazePose lost all of the {len(readings)} people')
+        self.body, self.physique = body, physique
+        self._face = body.blazepose(body.v_template)[:11]
 
     def __len__(self) -> int:
         return len(self.readings)
 
+    @torch.no_grad()
     def sample(self, n: int, generator: torch.Generator) -> tuple[Evidence, Target]:
         """Draw ``n`` people with replacement, on the CPU; ``generator`` decides whom.
 
@@ -61,11 +81,26 @@ class RenderedPeople:
             raise ValueError(f'n={n} people, must be positive')
         drawn = self.readings[torch.randint(len(self), (n,), generator=generator)]
         evidence, target = drawn.evidence, drawn.target
+        if self.physique > 0:
+            evidence = self._moved(Draws(n, generator), evidence, target)
         turned = torch.rand(n, generator=generator) < 0.5
         return (
             _chosen(turned, mirror_evidence(evidence), evidence),
             _chosen(turned, mirror_target(target), target),
         )
+
+    def _moved(self, draws: Draws, evidence: Evidence, target: Target) -> Evidence:
+        """Return what would be read of people with other marks: each mark moves with its joint."""
+        body, still = self.body, torch.zeros_like(target.joints)
+        marks = draw_marks(draws, still, target.height, self._face, share=0.0)
+        turned, _ = forward_kinematics(
+            target.rotations, still, parents=body.parent_index, hops=body.hops
+        )
+        offset = self.physique * (turned[:, list(BESIDE)] @ marks.unsqueeze(-1)).squeeze(-1)
+        depth = target.landmarks[..., 2:].clamp(min=_MIN_DEPTH)
+        points = evidence.rays * depth + offset
+        rays = points / points[..., 2:].clamp(min=_MIN_DEPTH)
+        return replace(evidence, rays=torch.where(depth > _MIN_DEPTH, rays, evidence.rays))
 
 
 class MixedPeople:
