@@ -32,8 +32,9 @@ from metrichmsr_ros.data.people.config import SampleConfig
 from metrichmsr_ros.data.people.pose_bank import PoseBank
 from metrichmsr_ros.data.people.sample import PeopleSampler
 from metrichmsr_ros.models.metric_hmr import MetricHMR
-from metrichmsr_ros.train import Batches, CHECKPOINT, MODEL, train, unseen_poses
+from metrichmsr_ros.train import CHECKPOINT, MODEL, train
 from metrichmsr_ros.train_config import override, read_settings, TrainConfig
+from metrichmsr_ros.train_people import Batches, unseen_poses
 from metrichmsr_ros.validation import validate
 
 DEFAULTS = TrainConfig(
@@ -120,7 +121,6 @@ class Ablation:
             model=blinded(model) if row.camera == 'rays' else model,
             sample=self._sampler(row, run.data).sample,
             held_out=self._sampler(row, unseen_poses(run.data)).sample,
-            heights=self.body.heights,
         )
 
     def _score(self, row: Row, folder: Path) -> dict[str, dict[str, float]]:

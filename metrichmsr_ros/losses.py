@@ -18,6 +18,7 @@ from torch.nn import functional
 from metrichmsr_ros.geometry.rotations import matrix_to_rot6d
 
 if TYPE_CHECKING:
+    from metrichmsr_ros.body.body_model import BodyModel
     from metrichmsr_ros.data.people.target import Target
     from metrichmsr_ros.models.prediction import Prediction
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 ONE_SIGMA_SHARE = 0.6827
 SIGMA_PER_SCALE = -math.log(1.0 - ONE_SIGMA_SHARE)
 _MIN_LENGTH = 1e-6
+_VERTEX_STRIDE = 16
 _MIN_DEPTH = 0.1  # nearer joints have no meaningful place in the image, metres
 
 
@@ -39,22 +41,20 @@ def joints3d_loss(pred_joints: Tensor, gt_joints: Tensor) -> Tensor:
     return offset.norm(dim=-1).mean()
 
 
-def landmarks_loss(
-    pred_landmarks: Tensor,
-    gt_landmarks: Tensor,
-    *,
-    pred_pelvis: Tensor,
-    gt_pelvis: Tensor,
+def points3d_loss(
+    pred_points: Tensor, gt_points: Tensor, *, pred_pelvis: Tensor, gt_pelvis: Tensor
 ) -> Tensor:
-    """Return the mean over landmarks of |(p_k - pelvis_p) - (q_k - pelvis_q)|, metres.
+    """Return the mean over points of |(p_k - pelvis_p) - (q_k - pelvis_q)|, metres.
+
+    Of landmarks or of vertices (the paper's L_V3D).
 
     Args:
-        pred_landmarks: p, (B, K, 3).
-        gt_landmarks: q, (B, K, 3).
+        pred_points: p, (B, K, 3).
+        gt_points: q, (B, K, 3).
         pred_pelvis: (B, 3).
         gt_pelvis: (B, 3).
     """
-    offset = (pred_landmarks - pred_pelvis[:, None]) - (gt_landmarks - gt_pelvis[:, None])
+    offset = (pred_points - pred_pelvis[:, None]) - (gt_points - gt_pelvis[:, None])
     return offset.norm(dim=-1).mean()
 
 
@@ -171,8 +171,29 @@ def balance_loss(gates: Tensor) -> Tensor:
     return gates.shape[-1] * share.square().sum(-1).mean()
 
 
+def vertices_loss(prediction: Prediction, target: Target, body: BodyModel) -> Tensor:
+    """Return ``points3d_loss`` of every 16th vertex: neighbours say the same.
+
+    Args:
+        prediction: Of B people.
+        target: Their truth; its joints have their places by θ and β alone.
+        body: Theirs, on their device.
+    """
+    surfaces = []
+    for side in (prediction, target):
+        translation = side.pelvis - body.rest_joints(side.shape)[:, 0]
+        posed = body.posed(side.rotations, side.shape, translation, every=_VERTEX_STRIDE)
+        surfaces.append(posed.vertices)
+    return points3d_loss(*surfaces, pred_pelvis=prediction.pelvis, gt_pelvis=target.pelvis)
+
+
 def all_losses(
-    prediction: Prediction, target: Target, *, crop_angle: Tensor, height: Tensor
+    prediction: Prediction,
+    target: Target,
+    *,
+    crop_angle: Tensor,
+    body: BodyModel,
+    vertices: bool = False,
 ) -> dict[str, Tensor]:
     """Return every term; the names are those of ``LossWeights``.
 
@@ -180,13 +201,14 @@ def all_losses(
         prediction: Of B people.
         target: Their truth.
         crop_angle: Angle that each crop spans, (B,).
-        height: Standing height of the predicted shapes, (B,), metres.
+        body: Theirs, on their device.
+        vertices: Whether to compare surfaces, which takes time; else that term is 0.
     """
     p, q = prediction, target
     in_front = (q.joints[..., 2] > _MIN_DEPTH).float()
     return {
         'joints3d': joints3d_loss(p.joints, q.joints),
-        'landmarks': landmarks_loss(
+        'landmarks': points3d_loss(
             p.landmarks, q.landmarks, pred_pelvis=p.pelvis, gt_pelvis=q.pelvis
         ),
         'reprojection': reprojection_loss(
@@ -195,9 +217,13 @@ def all_losses(
             weights=torch.cat((in_front, q.valid2d.float()), 1),
             crop_angle=crop_angle,
         ),
+        'landmark_rays': reprojection_loss(
+            p.landmark_rays, q.landmarks, weights=q.valid2d.float(), crop_angle=crop_angle
+        ),
         'rotations': rotation_loss(p.rotations, q.rotations),
         'shape': shape_loss(p.shape, q.shape),
-        'height': height_loss(height, q.height),
+        'vertices': vertices_loss(p, q, body) if vertices else p.shape.new_zeros(()),
+        'height': height_loss(body.heights(p.shape), q.height),
         'log_depth': log_depth_loss(p.pelvis, q.pelvis),
         'pelvis_likelihood': pelvis_likelihood_loss(
             p.along_axes(p.pelvis - q.pelvis), log_sigma=p.pelvis_log_sigma

@@ -7,8 +7,7 @@ same bits. A run of ``minutes`` fits its schedule to the clock instead.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 import logging
 import math
 from pathlib import Path
@@ -17,21 +16,21 @@ from typing import Any
 
 import torch
 from torch import nn, Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from metrichmsr_ros.body.body_model import BodyModel
-from metrichmsr_ros.data.people.config import SampleConfig
-from metrichmsr_ros.data.people.sample import Batch, PeopleSampler, SampleBatch
+from metrichmsr_ros.data.people.sample import Batch, SampleBatch
 from metrichmsr_ros.data.people.target import Target
-from metrichmsr_ros.data.rendered.dataset import MixedPeople, RenderedPeople
 from metrichmsr_ros.losses import all_losses
 from metrichmsr_ros.models.canonical import crop_frame
 from metrichmsr_ros.models.evidence import Evidence
+from metrichmsr_ros.models.image_evidence import ImageEvidence
 from metrichmsr_ros.models.metric_hmr import MetricHMR
-from metrichmsr_ros.models.network_config import BLAZEPOSE
 from metrichmsr_ros.models.prediction import Prediction
+from metrichmsr_ros.models.vitpose_encoder import VitPoseEncoder
 from metrichmsr_ros.train_config import save_config, TrainConfig
 from metrichmsr_ros.train_log import CsvLog
+from metrichmsr_ros.train_people import Batches, draw_from
 from metrichmsr_ros.train_state import make_average, make_optimizer, TrainState, use_bfloat16
 from metrichmsr_ros.validation import validate
 
@@ -41,69 +40,49 @@ CHECKPOINT = 'checkpoint.pt'
 MODEL = 'model'
 _VALIDATION_SEED = 2**62  # beyond every batch of training, whatever its seed
 _STEPS_PER_SEED = 2**31
-_HELD_OUT_POSES = 4000
 _VALIDATION_BATCH = 256  # not the run's, so that all runs are validated on the same people
 
 
-class Batches(Dataset[Batch]):
-    """Batches by number: the same number gives the same people.
-
-    Args:
-        sample: Makes ``batch_size`` people from a generator; picklable.
-        batch_size: People per batch.
-        first_seed: Seed of batch 0; batch i has ``first_seed + i``.
-    """
-
-    def __init__(self, sample: SampleBatch, *, batch_size: int, first_seed: int) -> None:
-        self.sample = sample
-        self.batch_size = batch_size
-        self.first_seed = first_seed
-
-    def __getitem__(self, index: int) -> Batch:
-        generator = torch.Generator().manual_seed(self.first_seed + index)
-        return self.sample(self.batch_size, generator)
-
-
 def run(config: TrainConfig) -> dict[str, float]:
-    """Train the network of ``config.model`` on people of ``config.data``; see ``train``.
+    """Train the network of ``config.model`` on the people that ``config`` names; see ``train``.
 
     Raises:
-        ValueError: The network looks at pixels, which these people do not have.
+        ValueError: The network looks at pixels and there are no labelled photographs; or a file
+            that ``config`` names does not fit.
     """
-    if config.model.image_encoder != BLAZEPOSE:
-        raise ValueError(
-            f'model.image_encoder is {config.model.image_encoder!r}: sampled people have no '
-            f'pixels, so it must be {BLAZEPOSE!r}'
-        )
     torch.manual_seed(config.seed)
     # Two bodies: the network takes its own to its device, and people are drawn on the CPU.
-    body, drawn = BodyModel.load(), BodyModel.load()
-    sample = PeopleSampler(config.data, body=drawn).sample
-    if config.rendered:
-        rendered = RenderedPeople(*config.rendered, body=drawn, physique=config.data.physique)
-        sample = MixedPeople(sample, rendered, config.rendered_share).sample
+    body, drawn = (BodyModel.load(config.body_model or None) for _ in range(2))
+    people, held_out = draw_from(config, drawn)
     return train(
         config,
         model=_start(config, body),
-        sample=sample,
-        held_out=PeopleSampler(unseen_poses(config.data), body=drawn).sample,
-        heights=body.heights,
+        sample=people,
+        held_out=held_out,
     )
 
 
 def _start(config: TrainConfig, body: BodyModel) -> MetricHMR:
     if not config.init:
-        return MetricHMR(config.model, body)
+        model = MetricHMR(config.model, body)
+        if config.vitpose:
+            load_vitpose(model, config.vitpose)
+        return model
     model = MetricHMR.from_pretrained(config.init, body=body)
     if model.config != config.model:
         raise ValueError(f'init={config.init!r} has other sizes than model')
     return model
 
 
-def unseen_poses(data: SampleConfig) -> SampleConfig:
-    """Return the same distribution with other poses, for people who are held out."""
-    poses = min(data.poses, _HELD_OUT_POSES)
-    return replace(data, pose_seed=data.pose_seed + 1, poses=poses)
+def load_vitpose(model: MetricHMR, source: str) -> None:
+    """Put published weights of ViTPose into the image encoder.
+
+    Raises:
+        ValueError: The network has no ViTPose, or the weights do not fit.
+    """
+    if not isinstance(model.image_encoder, VitPoseEncoder):
+        raise ValueError(f"vitpose={source!r}, but model.image_encoder is not 'vitpose'")
+    model.image_encoder.load_pretrained(source)
 
 
 def train(
@@ -112,7 +91,6 @@ def train(
     model: MetricHMR,
     sample: SampleBatch,
     held_out: SampleBatch,
-    heights: Callable[[Tensor], Tensor],
 ) -> dict[str, float]:
     """Train, and leave the averaged model in ``config.out / 'model'``.
 
@@ -121,7 +99,6 @@ def train(
         model: The network, as it starts.
         sample: Makes n people from a generator, on the CPU.
         held_out: The same for the validation set, from poses that ``sample`` does not know.
-        heights: Standing height of shapes, (B, 10) → (B,) metres.
 
     Returns:
         The last validation's figures, see ``validate``.
@@ -137,7 +114,7 @@ def train(
     size = min(config.validation_people, _VALIDATION_BATCH)
     unseen = Batches(held_out, batch_size=size, first_seed=_VALIDATION_SEED)
     validation = [unseen[i] for i in range(config.validation_people // size)]
-    trainer = _Trainer(config, model, validation=validation, heights=heights)
+    trainer = _Trainer(config, model, validation=validation)
     return trainer.fit(_loader(sample, config, first_step=trainer.state.step))
 
 
@@ -150,11 +127,9 @@ class _Trainer:
         model: MetricHMR,
         *,
         validation: Sequence[Batch],
-        heights: Callable[[Tensor], Tensor],
     ) -> None:
         self.config = config
         self.validation = validation
-        self.heights = heights
         self.device = _device(config.device)
         model = model.to(self.device)
         average = make_average(model, config.ema_decay)
@@ -224,13 +199,14 @@ class _Trainer:
         return {'loss': loss.detach(), **detached, 'grad_norm': norm, 'rate': rate}
 
     def _terms(
-        self, prediction: Prediction, evidence: Evidence, target: Target
+        self, prediction: Prediction, evidence: Evidence | ImageEvidence, target: Target
     ) -> dict[str, Tensor]:
         return all_losses(
             prediction,
             target,
             crop_angle=crop_frame(evidence.crop_rays).angle,
-            height=self.heights(prediction.shape),
+            body=self.state.model.body,
+            vertices=self.config.loss.vertices > 0,
         )
 
     def _report(self, row: dict[str, Tensor | float]) -> None:
@@ -255,7 +231,8 @@ class _Trainer:
     def _score(self) -> dict[str, float]:
         """Validate the averaged weights."""
         state = self.state
-        figures = validate(state.ema, self.validation, heights=self.heights, device=self.device)
+        heights = state.model.body.heights
+        figures = validate(state.ema, self.validation, heights=heights, device=self.device)
         self.scores.write({'step': state.step, 'seconds': state.seconds, **figures})
         logger.info('%s', '  '.join(f'{name} {value:.4g}' for name, value in figures.items()))
         return figures

@@ -28,6 +28,10 @@ class LossWeights:
             mostly repeat, but they alone see twists and the direction of the face.
         reprojection: In crop angles, 0.02 at the end: 10 makes a body that does not fit its
             evidence as dear as one that is wrong in depth.
+        landmark_rays: Teaches ViTPose's queries where landmarks are, as ``reprojection``; given
+            landmarks cannot be taught, so there it is a constant.
+        vertices: Sampled people have bones of their own, which β does not know: 0 for them. For
+            photographs with labels 5 makes it as dear as the landmarks.
         rotations: 6D entries, 0.15 at the end: 2 leaves the joints in the lead, and still fixes
             the twists that joints cannot see.
         shape: 0.6 standard deviations at the end, most of which one view cannot tell: 0.1 only
@@ -42,6 +46,8 @@ class LossWeights:
     joints3d: float = 10.0
     landmarks: float = 5.0
     reprojection: float = 10.0
+    landmark_rays: float = 10.0
+    vertices: float = 0.0
     rotations: float = 2.0
     shape: float = 0.1
     height: float = 5.0
@@ -84,6 +90,11 @@ class TrainConfig:
         resume: Go on from ``out``'s checkpoint.
         model: Sizes of the network.
         data: The people it learns from.
+        body_model: SMPL-format file of the body; empty = the body that ships.
+        vitpose: Published weights to begin with, of a network with ViTPose: a folder in the
+            layout of transformers, or ``hub:`` and a name there.
+        labels: Labelled photographs to learn from instead of sampled people, each
+            ``labels.npz:images`` (see ``data/labelled.py``); labels of SMPL need ``body_model``.
         rendered: Folders of ``metrichmsr render`` whose people are mixed in.
         rendered_share: Share of them in each batch.
         earlier_stages: Factor on the loss of the network's estimates before the last one: together
@@ -113,6 +124,9 @@ class TrainConfig:
     resume: bool = False
     model: MetricHMRConfig = field(default_factory=MetricHMRConfig)
     data: SampleConfig = field(default_factory=SampleConfig)
+    body_model: str = ''
+    vitpose: str = ''
+    labels: tuple[str, ...] = ()
     rendered: tuple[str, ...] = ()
     rendered_share: float = 0.15
     earlier_stages: float = 0.5

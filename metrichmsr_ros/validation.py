@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import nn, Tensor
 
+from metrichmsr_ros.data.people.sample import Batch
 from metrichmsr_ros.data.people.target import Target
 from metrichmsr_ros.geometry.alignment import similarity_align
-from metrichmsr_ros.models.evidence import Evidence
 from metrichmsr_ros.models.prediction import Prediction
 
 ADULT_HEIGHT = 1.5  # metres
@@ -19,7 +19,7 @@ ADULT_HEIGHT = 1.5  # metres
 @torch.inference_mode()
 def validate(
     model: nn.Module,
-    batches: Sequence[tuple[Evidence, Target]],
+    batches: Sequence[Batch],
     *,
     heights: Callable[[Tensor], Tensor],
     device: torch.device,

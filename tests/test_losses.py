@@ -12,10 +12,10 @@ from metrichmsr_ros.losses import (
     confidence_loss,
     height_loss,
     joints3d_loss,
-    landmarks_loss,
     log_depth_loss,
     ONE_SIGMA_SHARE,
     pelvis_likelihood_loss,
+    points3d_loss,
     reprojection_loss,
     rotation_loss,
     shape_loss,
@@ -31,7 +31,7 @@ def test_3d_terms_ignore_where_the_body_stands():
     truth, shift = joints(), torch.tensor([1.0, -2.0, 3.0])
 
     assert joints3d_loss(truth + shift, truth) == pytest.approx(0, abs=1e-6)
-    moved = landmarks_loss(
+    moved = points3d_loss(
         truth + shift, truth, pred_pelvis=truth[:, 0] + shift, gt_pelvis=truth[:, 0]
     )
     assert moved == pytest.approx(0, abs=1e-6)

@@ -14,9 +14,10 @@ from metrichmsr_ros.geometry.rotations import aa_to_matrix
 from metrichmsr_ros.models.evidence import Evidence, RAY_MAP_SIZE
 from metrichmsr_ros.models.metric_hmr import MetricHMR
 from metrichmsr_ros.models.network_config import MetricHMRConfig
-from metrichmsr_ros.train import Batches, learning_rate, train
+from metrichmsr_ros.train import learning_rate, train
 from metrichmsr_ros.train_config import LossWeights, TrainConfig
 from metrichmsr_ros.train_log import read_log
+from metrichmsr_ros.train_people import Batches
 
 TINY = MetricHMRConfig(
     dim=16, heads=2, expert_hidden=16, routed_experts=2, patch_blocks=1, global_blocks=1, stages=2,
@@ -76,7 +77,7 @@ def sample(body: BodyModel) -> Callable[[int, torch.Generator], tuple[Evidence, 
 
 @pytest.fixture(scope='module')
 def people(body, sample) -> dict[str, Callable]:
-    return {'sample': sample, 'held_out': sample, 'heights': body.heights}
+    return {'sample': sample, 'held_out': sample}
 
 
 def tiny_run(out: Path, **changes: object) -> TrainConfig:
@@ -124,7 +125,6 @@ def test_stopped_and_resumed_run_ends_with_the_same_bits(tmp_path, body, sample,
         model=network(body),
         sample=sample,
         held_out=sample,
-        heights=body.heights,
     )
     with pytest.raises(Stop):
         train(
@@ -132,7 +132,6 @@ def test_stopped_and_resumed_run_ends_with_the_same_bits(tmp_path, body, sample,
             model=network(body),
             sample=stopping,
             held_out=sample,
-            heights=body.heights,
         )
     resumed = tiny_run(broken, resume=True)
     train(resumed, model=network(body, seed=9), **people)
@@ -190,7 +189,6 @@ def test_one_batch_is_learnt_by_heart(tmp_path, body, sample):
         model=network(body),
         sample=lambda n, generator: batch,
         held_out=lambda n, generator: batch,
-        heights=body.heights,
     )
 
     rows = read_log(tmp_path / 'log.csv')

@@ -144,17 +144,29 @@ class BodyModel(nn.Module):
         Returns:
             Vertices and joints in output axes.
         """
-        rotations = rotation_matrices(pose)
+        return self.posed(rotation_matrices(pose), shape, translation)
+
+    def posed(
+        self, rotations: Tensor, shape: Tensor, translation: Tensor, *, every: int = 1
+    ) -> BodyOutput:
+        """Pose the body by rotation matrices.
+
+        Args:
+            rotations: Of each joint in its parent's axes, (B, 24, 3, 3).
+            shape: As of ``forward``.
+            translation: As of ``forward``.
+            every: Only each so many-th vertex: losses need no more.
+        """
         rest_joints = self.rest_joints(shape)
-        vertices = self.rest_vertices(shape)
+        vertices = self.rest_vertices(shape)[:, ::every]
         if self.posedirs is not None:
-            vertices = vertices + pose_offsets(rotations, self.posedirs)
+            vertices = vertices + pose_offsets(rotations, self.posedirs)[:, ::every]
         rotations, joints = forward_kinematics(
             rotations, rest_joints, parents=self.parent_index, hops=self.hops
         )
         joints = joints + translation.unsqueeze(1)
         motions = joints - (rotations @ rest_joints.unsqueeze(-1)).squeeze(-1)
-        return BodyOutput(skin(vertices, rotations, motions, self.weights), joints)
+        return BodyOutput(skin(vertices, rotations, motions, self.weights[::every]), joints)
 
     @torch.inference_mode()
     def pose_numpy(

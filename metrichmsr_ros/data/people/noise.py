@@ -1,8 +1,8 @@
 """What BlazePose makes of a person: a model of its errors, limb by limb.
 
 All image errors are in sides of the crop, because the network always sees 256 pixels of it. The
-figures come from clean renders through the real network (docs/synthetic_people.md). Two do not: turn
-and size of the world landmarks lean towards what was measured before on the benchmark's
+figures come from clean renders through the real network (docs/synthetic_people.md). Two do not:
+turn and size of the world landmarks lean towards what was measured before on the benchmark's
 photographs. Letters: B people, L = 33 landmarks.
 """
 
@@ -49,13 +49,15 @@ _TRUNK = 0.27  # half of the trunk's thickness over its length
 # The error grows as exp(growth · (clear - peak)): five times at a peak of 0.05.
 _ERROR_GROWTH, _CLEAR_PEAK = 3.2, 0.83
 _PERSON_SPREAD = 0.42  # of the logarithm of a person's errors in the image
+# BlazePose learnt from photographs, and the figures above are of renders: a person's errors are
+# anywhere between this share of them and all.
+_CLEAREST = 0.35
 _OUTSIDE_ERROR = 14.0  # times a clear one's
 # World landmarks show an adult of this size whatever the person's, and turned: photographs.
 _WORLD_HEIGHT, _WORLD_HEIGHT_SPREAD = 1.60, 0.09
 _WORLD_TURN, _WORLD_TURN_P90 = 8.0, 24.0  # degrees; measured 10 and 27 with the bones' errors
 _WORLD_FLAT, _WORLD_FLAT_SPREAD = -0.25, 0.17  # logarithm of the depth's gain
 _WORLD_COMMON, _WORLD_OWN = 0.60, 0.33  # of a limb and of a landmark, of the table's errors
-_WORLD_PERSON_SPREAD = 0.35  # of the logarithm of a person's errors of the world landmarks
 # z of the image landmarks follows the z of the world landmarks, this many times as large.
 _DEPTH_GAIN, _DEPTH_GAIN_SPREAD, _DEPTH_NOISE = 3.5, 0.2, 0.02
 
@@ -70,6 +72,7 @@ class ImageNoise:
         presence: (B, 33), 0..1.
         score: (B,), 0..1.
         doubt: How wrong each landmark may be, (B, 33), 1 = a clear one.
+        share: Of the errors on renders that this person's are, (B,).
     """
 
     shift: Tensor
@@ -77,6 +80,7 @@ class ImageNoise:
     presence: Tensor
     score: Tensor
     doubt: Tensor
+    share: Tensor
 
 
 def occlude(draws: Draws, places: Tensor, depth: Tensor) -> Tensor:
@@ -150,7 +154,8 @@ def draw_image_noise(
     faint = torch.where(draws.chance(0.75, 33), 0.25 * lost, lost)
     visibility = torch.where(outside, faint.clamp(0.0, 1.0), visibility)
     small = 1 + 12 / pixels  # half a pixel of the image is more of a small crop
-    quality = (_PERSON_SPREAD * draws.normal() + log_error).exp() * small
+    share = draws.log_uniform(_CLEAREST, 1.0)
+    quality = share * (_PERSON_SPREAD * draws.normal() + log_error).exp() * small
     shift = _shifts(draws, doubt * quality[:, None], failed)
     sure = 1 - 0.02 * draws.normal(33).abs() * doubt.clamp(max=2)
     presence = torch.where(
@@ -158,7 +163,7 @@ def draw_image_noise(
     )
     bad = (unseen.float().mean(-1) * draws.uniform(0.0, 0.25) * draws.chance(0.3)).clamp(0.0, 0.5)
     score = (1 - bad - 0.003 * draws.heavy().abs()).clamp(0.5, 1.0)
-    return ImageNoise(shift, visibility, presence.clamp(0.0, 1.0), score, doubt)
+    return ImageNoise(shift, visibility, presence.clamp(0.0, 1.0), score, doubt, share)
 
 
 def _by_part(draws: Draws, column: int) -> Tensor:
@@ -213,15 +218,17 @@ def disturb_world(
     along = draws.device_tensor(list(_ALONG))[:, None]
     # Whatever the person's height (the slope of the logarithms is -1.00 on renders).
     size = _WORLD_HEIGHT * (_WORLD_HEIGHT_SPREAD * draws.normal()).exp() / height
-    size = size ** min(strength, 1.0)
-    turn = _turns(draws, strength * (1 + 0.15 * (noise.doubt.mean(-1) - 1.5).clamp(0, 5)))
+    if strength == 0:
+        size = torch.ones_like(size)  # the truth
+    doubtful = 1 + 0.15 * (noise.doubt.mean(-1) - 1.5).clamp(0, 5)
+    turn = _turns(draws, strength * noise.share.sqrt() * doubtful)
     doubt = noise.doubt.sqrt().clamp(0.85, 2.2)[..., None]
     spread = _by_part(draws, 3) * doubt
     common = draws.heavy(_NUM_LIMBS, 3)[:, limb] * along
     error = spread * (_WORLD_COMMON * common + _WORLD_OWN * draws.normal(33, 3))
-    error = error * (_WORLD_PERSON_SPREAD * draws.normal()).exp()[:, None, None]
+    error = error * noise.share[:, None, None]
     error[..., :2] += shift.clamp(-0.25, 0.25)
-    flat = (strength * (_WORLD_FLAT + _WORLD_FLAT_SPREAD * draws.normal())).exp()
+    flat = (strength * noise.share * (_WORLD_FLAT + _WORLD_FLAT_SPREAD * draws.normal())).exp()
     gain = torch.stack((torch.ones_like(flat), torch.ones_like(flat), flat), -1)
     turned = (world * gain[:, None]) @ turn.transpose(-1, -2)
     disturbed = size[:, None, None] * turned + strength * error

@@ -41,8 +41,8 @@ _SHARES = {
     **dict.fromkeys(('spine1', 'spine2', 'spine3', 'neck', 'head'), -0.57),
 }
 # Where BlazePose marks its points on clean renders, less ``BodyModel.blazepose``, millimetres:
-# outwards (of hands towards the fingertips), up, to the front in the rest pose (T-pose). Hips are
-# not moved: renders put them higher, photographs lower (docs/body.md).
+# outwards (of hands towards the fingertips), up, to the front in the rest pose (T-pose). All of it
+# makes people look smaller, which photographs do not show: painted faces, hands like mittens.
 _MARKS = {
     'nose': (0, 15, -21),
     'eye_inner': (-3, 3, -17),
@@ -56,14 +56,12 @@ _MARKS = {
     'pinky': (-5, 5, 16),
     'index': (-20, 2, 3),
     'thumb': (-13, 4, -5),
-    'hip': (0, 0, 0),
+    'hip': (0, 33, 0),
     'knee': (-7, 14, 2),
     'ankle': (-1, 10, 3),
     'heel': (-2, 7, 4),
     'foot_index': (3, 5, -18),
 }
-# Faces of renders are painted, hands are mittens: half of the means, and what is left is spread.
-_MARKS_SHARE = 0.5
 _MARKS_SPREAD = (0.010, 0.012, 0.014)
 # Between photographs, renders and data sets they lie several centimetres higher or lower.
 _HIPS_SPREAD = (0.012, 0.025, 0.014)
@@ -102,7 +100,7 @@ def draw_growth(draws: Draws, rest: Tensor) -> Tensor:
 
 
 def draw_marks(
-    draws: Draws, growth: Tensor, height: Tensor, face: Tensor, *, share: float = _MARKS_SHARE
+    draws: Draws, growth: Tensor, height: Tensor, face: Tensor, *, rendered: bool = False
 ) -> Tensor:
     """Draw how far each BlazePose landmark lies from the model's in the rest pose.
 
@@ -111,13 +109,13 @@ def draw_marks(
         growth: Of the joints, from ``draw_growth``.
         height: Of the people, (B,), metres; marks scale with it.
         face: The first 11 landmarks of the mean adult at rest, (11, 3), metres.
-        share: Of the mean offsets of clean renders; 0 for landmarks that have them already.
+        rendered: Whether they were read on renders, whose own mean offset is taken away.
 
     Returns:
         (B, 33, 3), metres.
     """
     kinds = list(_MARKS)
-    mean = 0.001 * share * torch.tensor(list(_MARKS.values()), device=draws.device)
+    mean = -0.001 * rendered * torch.tensor(list(_MARKS.values()), device=draws.device)
     spread = [_HIPS_SPREAD if kind == 'hip' else _MARKS_SPREAD for kind in kinds]
     moved = mean + torch.tensor(spread, device=draws.device) * draws.normal(len(kinds), 3)
     moved = moved[:, [kinds.index(_kind(name)) for name in BLAZEPOSE_NAMES]]

@@ -30,8 +30,9 @@ from metrichmsr_ros.data.people.scene import draw_lenses, place
 from metrichmsr_ros.data.people.target import Target
 from metrichmsr_ros.data.people.view import rate_view
 from metrichmsr_ros.models.evidence import Evidence, RAY_MAP_SIZE
+from metrichmsr_ros.models.image_evidence import ImageEvidence
 
-Batch: TypeAlias = tuple[Evidence, Target]
+Batch: TypeAlias = tuple[Evidence | ImageEvidence, Target]
 SampleBatch: TypeAlias = Callable[[int, torch.Generator], Batch]
 
 _NEAREST = 0.2  # metres before the camera; what is nearer is drawn there
@@ -129,9 +130,8 @@ class PeopleSampler:
         height = self.points.body.heights(shape)
         moved = None
         if config.physique > 0:
-            growth = config.physique * draw_growth(draws, self.points.body.rest_joints(shape))
-            marks = draw_marks(draws, growth, height, self._face)
-            moved, height = PosedPoints(growth, marks), grown_height(height, growth)
+            moved = self._draw_physique(draws, shape, height)
+            height = grown_height(height, moved.joints)
         joints, landmarks = self.points(rotations, shape, moved=moved)
         lenses = draw_lenses(draws, config)
         placed = place(draws, config, lenses, landmarks, height)
@@ -174,6 +174,11 @@ class PeopleSampler:
         # A hinge has one axis: across it, only little.
         noise[:, _HINGES] = noise[:, _HINGES] * 0.5
         return pose + noise
+
+    def _draw_physique(self, draws: Draws, shape: Tensor, height: Tensor) -> PosedPoints:
+        """Draw how far joints and landmarks of people lie from the model's at rest, metres."""
+        growth = self.config.physique * draw_growth(draws, self.points.body.rest_joints(shape))
+        return PosedPoints(growth, draw_marks(draws, growth, height, self._face))
 
     def _observe(self, draws: Draws, target: Target, lenses: Lenses) -> Evidence:
         """Return what BlazePose would say of the people."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import TypeVar
 
 import torch
 from torch import Tensor
+
+from metrichmsr_ros.models.evidence import Evidence
+from metrichmsr_ros.models.image_evidence import ImageEvidence
 
 
 @dataclass(frozen=True)
@@ -40,3 +45,14 @@ class Target:
     def to(self, device: torch.device | str) -> Target:
         """Return the same truth on ``device``."""
         return Target(**{item.name: getattr(self, item.name).to(device) for item in fields(self)})
+
+
+_Side = TypeVar('_Side', bound='Evidence | ImageEvidence | Target')
+
+
+def joined(parts: Sequence[_Side]) -> _Side:
+    """Return one side of training pairs, evidence or targets, one part after the other."""
+    names = [item.name for item in fields(parts[0])]
+    return type(parts[0])(
+        **{name: torch.cat([getattr(part, name) for part in parts]) for name in names}
+    )

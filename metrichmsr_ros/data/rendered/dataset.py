@@ -16,9 +16,9 @@ from metrichmsr_ros.body.skinning import forward_kinematics
 from metrichmsr_ros.data.people.draws import Draws
 from metrichmsr_ros.data.people.physique import BESIDE, draw_marks
 from metrichmsr_ros.data.people.pose_bank import MIRRORED
-from metrichmsr_ros.data.people.sample import SampleBatch
-from metrichmsr_ros.data.people.target import Target
-from metrichmsr_ros.data.rendered.shards import joined, read_folder, Readings
+from metrichmsr_ros.data.people.sample import Batch, SampleBatch
+from metrichmsr_ros.data.people.target import joined, Target
+from metrichmsr_ros.data.rendered.shards import read_folder, Readings
 from metrichmsr_ros.models.evidence import Evidence
 
 _Side = TypeVar('_Side', Evidence, Target)
@@ -92,7 +92,7 @@ class RenderedPeople:
     def _moved(self, draws: Draws, evidence: Evidence, target: Target) -> Evidence:
         """Return what would be read of people with other marks: each mark moves with its joint."""
         body, still = self.body, torch.zeros_like(target.joints)
-        marks = draw_marks(draws, still, target.height, self._face, share=0.0)
+        marks = draw_marks(draws, still, target.height, self._face, rendered=True)
         turned, _ = forward_kinematics(
             target.rotations, still, parents=body.parent_index, hops=body.hops
         )
@@ -120,10 +120,10 @@ class MixedPeople:
             raise ValueError(f'share={share} must be within 0..1')
         self.rest, self.rendered, self.share = sample, rendered, share
 
-    def sample(self, n: int, generator: torch.Generator) -> tuple[Evidence, Target]:
+    def sample(self, n: int, generator: torch.Generator) -> Batch:
         """Draw ``n`` people, the rendered ones first."""
         count = round(n * self.share)
-        parts = []
+        parts: list[Batch] = []
         if count:
             parts.append(self.rendered.sample(count, generator))
         if count < n:

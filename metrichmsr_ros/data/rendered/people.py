@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from metrichmsr_ros.body.body_model import BodyModel
-from metrichmsr_ros.body.skinning import forward_kinematics, skin
 from metrichmsr_ros.data.people.crops import draw_rois
 from metrichmsr_ros.data.people.draws import Draws
 from metrichmsr_ros.data.people.lens import Lenses
@@ -51,10 +50,5 @@ def draw_people(
 
 def _surface(body: BodyModel, target: Target) -> Tensor:
     """Return the vertices of the bodies in the camera frame, (B, V, 3)."""
-    rest = body.rest_joints(target.shape)
-    turned, joints = forward_kinematics(
-        target.rotations, rest, parents=body.parent_index, hops=body.hops
-    )
-    motions = joints - (turned @ rest.unsqueeze(-1)).squeeze(-1)
-    surface = skin(body.rest_vertices(target.shape), turned, motions, body.weights)
-    return surface + (target.pelvis - joints[:, 0])[:, None]
+    translation = target.pelvis - body.rest_joints(target.shape)[:, 0]
+    return body.posed(target.rotations, target.shape, translation).vertices

@@ -6,27 +6,24 @@ folder was made with; a folder is added to only with the same.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 import json
 import os
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 import zipfile
 
 import numpy as np
 import torch
 
 from metrichmsr_ros.data.people.config import SampleConfig
-from metrichmsr_ros.data.people.target import Target
+from metrichmsr_ros.data.people.target import joined, Target
 from metrichmsr_ros.data.rendered.readings import Reading
 from metrichmsr_ros.models.evidence import Evidence
 
 SHARD_SIZE = 256
 _FORMAT = 1
 _MANIFEST = 'rendered.json'
-
-_Side = TypeVar('_Side', Evidence, Target)
 
 
 @dataclass(frozen=True)
@@ -90,14 +87,6 @@ class Readings:
             hidden=torch.cat([part.hidden for part in parts]),
             error=torch.cat([part.error for part in parts]),
         )
-
-
-def joined(parts: Sequence[_Side]) -> _Side:
-    """Return evidence or targets one part after the other."""
-    names = [item.name for item in fields(parts[0])]
-    return type(parts[0])(
-        **{name: torch.cat([getattr(part, name) for part in parts]) for name in names}
-    )
 
 
 def open_folder(folder: Path, manifest: Manifest) -> None:
