@@ -134,8 +134,10 @@ def _add_train(commands: argparse._SubParsersAction) -> None:
     train = commands.add_parser(
         'train',
         usage='metrichmsr train [-h] [--keys] [--KEY=VALUE ...]',
-        help='train the network on synthetic people',
-        description='Train the network on synthetic people; a GPU is used where there is one.',
+        help='train the network on synthetic people or labelled photographs',
+        description='Train the network on synthetic people, or on photographs that --labels names; '
+        'a GPU is used where there is one. --size=blazepose, base or paper chooses the network, '
+        'whose single sizes are keys too.',
         epilog='for instance: metrichmsr train --out=runs/first --minutes=20 --seed=1',
         allow_abbrev=False,
     )
@@ -210,9 +212,9 @@ def _evaluate(arguments: argparse.Namespace) -> None:
 
 def _train(arguments: argparse.Namespace) -> None:
     with loading():
-        from metrichmsr_ros.train_config import flat, override, read_settings, TrainConfig
+        from metrichmsr_ros.train_config import configure, flat, read_settings
 
-    config = override(TrainConfig(), read_settings(arguments.settings))
+    config = configure(read_settings(arguments.settings))
     if arguments.keys:
         sys.stdout.writelines(f'--{key}={value}\n' for key, value in flat(config).items())
         return

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from metrichmsr_ros.data.people.config import SampleConfig
-from metrichmsr_ros.models.network_config import MetricHMRConfig
+from metrichmsr_ros.models.network_config import BLAZEPOSE, MetricHMRConfig, SIZES
 
 _Config = TypeVar('_Config')
 
@@ -168,6 +168,23 @@ def read_settings(arguments: Sequence[str]) -> dict[str, str]:
     if 'steps' in settings:
         settings.setdefault('minutes', '0')
     return settings
+
+
+def configure(settings: Mapping[str, str]) -> TrainConfig:
+    """Return the run of a command line.
+
+    Args:
+        settings: From ``read_settings``; ``size`` names the network in ``SIZES`` that the keys of
+            ``model`` change.
+
+    Raises:
+        ValueError: As of ``override``, or an unknown size.
+    """
+    size = settings.get('size', BLAZEPOSE)
+    if size not in SIZES:
+        raise ValueError(f'size must be one of {", ".join(SIZES)}, got {size!r}')
+    others = {key: text for key, text in settings.items() if key != 'size'}
+    return override(TrainConfig(model=SIZES[size]), others)
 
 
 def override(config: _Config, values: Mapping[str, str]) -> _Config:
