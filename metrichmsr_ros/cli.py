@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 import json
 import logging
+import math
 from pathlib import Path
 import sys
-from typing import NoReturn, TYPE_CHECKING
+from typing import Any, NoReturn, TYPE_CHECKING
 
 from metrichmsr_ros.perception.blazepose.assets import AssetError
 from metrichmsr_ros.start import loading, start
@@ -112,10 +113,16 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> argparse.ArgumentPars
     evaluate = commands.add_parser(
         'evaluate',
         help='score predictions against the truth of an index',
-        description='Score predictions against the truth of an index: a table per source.',
+        description='Score predictions against the truth of an index: a table per source; or a '
+        'method on the videos of a data set: 3dpw:FOLDER, emdb1:FOLDER or emdb2:FOLDER.',
     )
     evaluate.set_defaults(run=_evaluate)
-    evaluate.add_argument('index', type=Path, metavar='INDEX.json', help='images with truth')
+    evaluate.add_argument(
+        'index', type=Path, metavar='INDEX.json', help='images with truth, or a data set'
+    )
+    evaluate.add_argument(
+        '--smpl', type=Path, metavar='DIR', help="SMPL_MALE.pkl and so on: the data set's bodies"
+    )
     what = evaluate.add_mutually_exclusive_group(required=True)
     what.add_argument(
         '--predictions', type=Path, metavar='OUT.json', help='prediction file of infer'
@@ -135,9 +142,9 @@ def _add_train(commands: argparse._SubParsersAction) -> None:
         'train',
         usage='metrichmsr train [-h] [--keys] [--KEY=VALUE ...]',
         help='train the network on synthetic people or labelled photographs',
-        description='Train the network on synthetic people, or on photographs that --labels names; '
-        'a GPU is used where there is one. --size=blazepose, base or paper chooses the network, '
-        'whose single sizes are keys too.',
+        description='Train the network on synthetic people, or on photographs that --labels '
+        'names; a GPU is used where there is one. --size=blazepose, base or paper chooses the '
+        'network, whose single sizes are keys too.',
         epilog='for instance: metrichmsr train --out=runs/first --minutes=20 --seed=1',
         allow_abbrev=False,
     )
@@ -190,24 +197,47 @@ def _evaluate(arguments: argparse.Namespace) -> None:
         from metrichmsr_ros.data.index import read_index
         from metrichmsr_ros.data.predictions import read_predictions
         from metrichmsr_ros.evaluate import evaluate
+        from metrichmsr_ros.evaluate_sequences import DATASETS
 
     if arguments.boxes is not None and arguments.method is None:
         raise ValueError('--boxes is for --method; --predictions have been made already')
     if arguments.checkpoint is not None and arguments.method is None:
         raise ValueError('--checkpoint is for --method; --predictions have been made already')
-    images = read_index(arguments.index)
     body = BodyModel.load(arguments.body_model)
+    if str(arguments.index).startswith(DATASETS):
+        return _evaluate_videos(arguments, body)
+    images = read_index(arguments.index)
     if arguments.method is None:
         predictions = read_predictions(arguments.predictions, images)
     else:
         predictions = _predict(arguments, images, body)
     report = evaluate(images, predictions, body=body, depth_dir=arguments.depth_dir)
     sys.stdout.write(report.table() + '\n')
-    if arguments.json is not None:
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(
-            json.dumps(report.as_dict(), indent=1, allow_nan=False) + '\n', encoding='utf-8'
-        )
+    _write_report(arguments.json, report.as_dict())
+
+
+def _evaluate_videos(arguments: argparse.Namespace, body: BodyModel) -> None:
+    with loading():
+        from metrichmsr_ros import evaluate_sequences as videos
+        from metrichmsr_ros.models.methods import build_method
+        from metrichmsr_ros.perception.blazepose.landmarker import BlazePoseLandmarker
+
+    if arguments.method is None or arguments.smpl is None or arguments.depth_dir is not None:
+        raise ValueError('a data set needs --method and --smpl, and has no depth images')
+    figures = videos.evaluate_sequences(
+        videos.read_sequences(str(arguments.index)),
+        estimator=build_method(arguments.method, body, checkpoint=arguments.checkpoint),
+        landmarker=BlazePoseLandmarker(),
+        bodies=videos.load_bodies(arguments.smpl),
+    )
+    sys.stdout.writelines(f'{name:<20} {value:.4g}\n' for name, value in figures.items())
+    _write_report(arguments.json, {k: v for k, v in figures.items() if math.isfinite(v)})
+
+
+def _write_report(path: Path | None, report: dict[str, Any]) -> None:
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(report, indent=1, allow_nan=False) + '\n', encoding='utf-8')
 
 
 def _train(arguments: argparse.Namespace) -> None:

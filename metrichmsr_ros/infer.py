@@ -31,7 +31,6 @@ from metrichmsr_ros.models.network_estimator import NetworkEstimator
 from metrichmsr_ros.perception.blazepose.detector import BlazePoseDetector
 from metrichmsr_ros.perception.blazepose.landmarker import BlazePoseLandmarker
 from metrichmsr_ros.perception.blazepose.people import is_new_person, suppress_duplicates
-from metrichmsr_ros.perception.detection import detections_from_boxes
 from metrichmsr_ros.structures import Frame, Landmarks, People
 from metrichmsr_ros.visualization import draw_gates, write_picture
 
@@ -58,8 +57,7 @@ def landmark_finder(*, true_boxes: bool) -> LandmarkFinder:
     def find(image: IndexImage, frame: Frame) -> Landmarks:
         if detector is None:
             boxes = np.array([person.box for person in image.people]).reshape(-1, 4)
-            rois = detections_from_boxes(boxes).rois
-            return landmarker.read(frame.image, rois, passes=1 + _PASSES)
+            return landmarker.read_boxes(frame.image, boxes)
         rois = detector.detect(frame).rois
         landmarks = landmarker.read(frame.image, rois, passes=_PASSES)
         height, width = frame.image.shape[:2]

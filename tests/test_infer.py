@@ -17,6 +17,7 @@ from metrichmsr_ros.models.metric_hmr import MetricHMR
 from metrichmsr_ros.models.network_config import MetricHMRConfig
 from metrichmsr_ros.models.network_estimator import NetworkEstimator
 from metrichmsr_ros.perception.blazepose.assets import AssetError, find_assets
+from metrichmsr_ros.perception.blazepose.landmarker import BlazePoseLandmarker
 from metrichmsr_ros.perception.detection import detections_from_boxes
 from metrichmsr_ros.structures import Frame, Landmarks
 
@@ -150,7 +151,10 @@ def test_with_true_boxes_each_prediction_keeps_its_box(index, body):
 @pytest.mark.parametrize(('true_boxes', 'looks'), [(True, 3), (False, 2)])
 def test_a_true_box_is_looked_at_once_more(monkeypatch, index, body, true_boxes, looks):
     # A box says neither how the person is turned nor how far padded it is: one look more.
-    class Network:
+    class Network(BlazePoseLandmarker):
+        def __init__(self):
+            pass
+
         def read(self, image, rois, *, passes):
             self.passes = passes
             return standing(body)(index[1], frame)

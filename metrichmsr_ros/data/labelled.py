@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -14,7 +13,6 @@ from torch import Tensor
 from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.body.body_points import BodyPoints
 from metrichmsr_ros.body.skinning import rotation_matrices
-from metrichmsr_ros.data.datasets.arrays import DatasetError
 from metrichmsr_ros.data.datasets.labels import PersonLabels
 from metrichmsr_ros.data.datasets.smpl_npz import read_smpl_npz
 from metrichmsr_ros.data.people.draws import Draws
@@ -102,7 +100,7 @@ class LabelledPeople:
         shift = (_BOX_SHIFT * draws.normal(2)).double().numpy()
         evidence, targets = [], []
         for row, larger, moved in zip(picked, growth, shift, strict=True):
-            frame = _frame(row)
+            frame = row.labels.frame(row.index)
             box = _changed(row.labels.boxes[row.index], larger, moved)
             evidence.append(evidence_of_boxes(self.config, frame, box[None]))
             targets.append(self._target(row, frame))
@@ -122,18 +120,6 @@ class LabelledPeople:
         valid = torch.from_numpy(inside.all(-1))[None] & (landmarks[..., 2] > _MIN_DEPTH)
         height = self._points.body.heights(shape)
         return Target(rotations, shape, pelvis, joints, landmarks, height, valid)
-
-
-def _frame(row: _Row) -> Frame:
-    path = row.labels.images[row.index]
-    image = cv2.imread(str(path))
-    if image is None:
-        raise DatasetError(f'{path}: not a readable image')
-    if row.labels.quarter_turned[row.index]:
-        image = cv2.rotate(image, cv2.ROTATE_90_CLOCKWISE)
-    height, width = image.shape[:2]
-    camera = row.labels.camera(row.index, width=width, height=height)
-    return Frame(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), camera, stamp=0)
 
 
 def _changed(box: np.ndarray, larger: np.ndarray, moved: np.ndarray) -> np.ndarray:

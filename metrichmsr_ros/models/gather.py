@@ -16,8 +16,6 @@ from metrichmsr_ros.structures import Frame, Landmarks
 if TYPE_CHECKING:
     from metrichmsr_ros.perception.blazepose.landmarker import BlazePoseLandmarker
 
-_PASSES = 3  # of the landmark network: one turns the crop with the person, two read it
-
 
 def evidence_of_landmarks(
     config: MetricHMRConfig, frame: Frame, landmarks: Landmarks
@@ -51,11 +49,9 @@ def evidence_of_boxes(
     height, width = frame.camera.height, frame.camera.width
     if frame.image.shape != (height, width, 3):
         raise ValueError(f'image is {frame.image.shape}: it must be ({height}, {width}, 3)')
-    rois = detections_from_boxes(boxes).rois
     if config.image_encoder == BLAZEPOSE:
-        landmarks = _landmarker().read(frame.image, rois, passes=_PASSES)
-        return Evidence.from_landmarks(frame, landmarks)
-    return ImageEvidence.from_frame(frame, rois)
+        return Evidence.from_landmarks(frame, _landmarker().read_boxes(frame.image, boxes))
+    return ImageEvidence.from_frame(frame, detections_from_boxes(boxes).rois)
 
 
 @functools.cache

@@ -9,10 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from metrichmsr_ros.data.datasets.arrays import DatasetError
 from metrichmsr_ros.geometry.camera import Camera
+from metrichmsr_ros.structures import Frame
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,20 @@ class PersonLabels:
     def __len__(self) -> int:
         return len(self.images)
 
-    def camera(self, index: int, *, width: int, height: int) -> Camera:
-        """Return the camera of a person's image, whose size only the image knows."""
-        return Camera(width, height, self.K[index])
+    def frame(self, index: int) -> Frame:
+        """Read a person's image; its camera has the image's size.
+
+        Raises:
+            DatasetError: It cannot be read.
+        """
+        image = cv2.imread(str(self.images[index]))
+        if image is None:
+            raise DatasetError(f'{self.images[index]}: not a readable image')
+        if self.quarter_turned[index]:
+            image = cv2.rotate(image, cv2.ROTATE_90_CLOCKWISE)
+        height, width = image.shape[:2]
+        camera = Camera(width, height, self.K[index])
+        return Frame(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), camera, stamp=0)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from metrichmsr_ros.perception.blazepose.crops import (
     crop,
     rois_from_axes,
 )
+from metrichmsr_ros.perception.detection import detections_from_boxes
 from metrichmsr_ros.runtime.litert import LiteRtNetwork
 from metrichmsr_ros.structures import Landmarks, NUM_LANDMARKS
 
@@ -23,6 +24,7 @@ _HIPS, _CIRCLE = 33, 34
 _CELLS = 64  # of a heatmap along a side
 _WINDOW = 3  # cells to each side of a landmark
 _MIN_PEAK = 0.5
+_PASSES_OF_BOX = 3
 ROI_FACTOR = 1.25  # side of the crop over the diameter of the person's circle
 
 
@@ -75,6 +77,16 @@ class BlazePoseLandmarker:
         for _ in range(passes - 1):
             landmarks = self._read_once(image, landmarks.next_rois)
         return landmarks
+
+    def read_boxes(self, image: np.ndarray, boxes: np.ndarray) -> Landmarks:
+        """Read the people in boxes of whole people, (N, 4), pixels.
+
+        A box does not tell how its person is turned, nor how far it is padded: one pass more.
+
+        Raises:
+            ValueError: Wrong image, or a box is empty or not finite.
+        """
+        return self.read(image, detections_from_boxes(boxes).rois, passes=_PASSES_OF_BOX)
 
     def _read_once(self, image: np.ndarray, rois: np.ndarray) -> Landmarks:
         points = np.zeros((len(rois), _NUM_OUTPUTS, 5))
