@@ -126,3 +126,21 @@ def test_people_in_boxes_are_read_by_blazepose(estimator: NetworkEstimator):
         expected = estimator.network(Evidence.from_landmarks(FRAME, landmarks))
     torch.testing.assert_close(found.joints, expected.joints)
     assert len(estimator.network.infer(FRAME.image, CAMERA, boxes[:0])) == 0
+
+
+def test_another_body_gets_the_pose_the_pelvis_and_the_height(
+    estimator: NetworkEstimator, landmarks: Landmarks, tmp_path: Path
+):
+    estimator.network.save_pretrained(tmp_path)
+    other = BodyModel.load()
+    other.name = 'SMPL_NEUTRAL'
+    other.shapedirs.neg_()
+    other.joint_shapedirs.neg_()
+    people = NetworkEstimator.from_pretrained(tmp_path, body=other).estimate(FRAME, landmarks)
+    own = estimator.estimate(FRAME, landmarks)
+    assert people.body_model == 'SMPL_NEUTRAL'
+    np.testing.assert_allclose(people.pose, own.pose, atol=1e-6)
+    np.testing.assert_allclose(people.joints[:, 0], own.joints[:, 0], atol=1e-5)
+    np.testing.assert_allclose(people.heights, own.heights, atol=0.002)
+    np.testing.assert_allclose(people.shape, -own.shape, atol=0.02)
+    np.testing.assert_allclose(people.vertices, own.vertices, atol=0.005)

@@ -223,6 +223,19 @@ def find_checkpoint(path_or_name: str | PathLike[str]) -> Path:
     )
 
 
+def body_of_checkpoint(path_or_name: str | PathLike[str]) -> str:
+    """Return the name of the body that a checkpoint was trained for.
+
+    Raises:
+        CheckpointError: The checkpoint is missing, or does not say.
+    """
+    folder = find_checkpoint(path_or_name)
+    try:
+        return str(json.loads((folder / CONFIG_FILE).read_text())['body_model'])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f'checkpoint {folder}: its {CONFIG_FILE} names no body') from error
+
+
 def _in_camera_axes(frame: CropFrame, estimate: Estimate, router: Tensor) -> Prediction:
     """Turn what was found in crop axes back into camera axes."""
     position, rotations = estimate.position, estimate.rotations

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from os import PathLike
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from metrichmsr_ros.body.body_model import BodyModel
+from metrichmsr_ros.body.body_model import BodyModel, DEFAULT_BODY
+from metrichmsr_ros.body.shape_transfer import ShapeTransfer
 from metrichmsr_ros.models.blazepose_encoder import PART_OF_LANDMARK
 from metrichmsr_ros.models.gather import evidence_of_landmarks
 from metrichmsr_ros.models.landmark_ik import mesh_boxes
-from metrichmsr_ros.models.metric_hmr import MetricHMR
+from metrichmsr_ros.models.metric_hmr import body_of_checkpoint, MetricHMR
 from metrichmsr_ros.models.prediction import Prediction
 from metrichmsr_ros.structures import Frame, Landmarks, NUM_LANDMARKS, People, TrackState
 
@@ -30,10 +32,13 @@ class NetworkEstimator:
 
         Args:
             network: On the CPU; put into evaluation mode.
-            body: The body it was trained for, which poses the surfaces.
+            body: Poses the surfaces. If it is not the one that the network was trained for, it
+                gets the same pose and place, and the shape of the nearest joints and height.
         """
         self.network = network.eval()
         self.body = body
+        same = network.body.name == body.name
+        self._transfer = None if same else ShapeTransfer(network.body, body)
 
     @classmethod
     def from_pretrained(
@@ -43,12 +48,16 @@ class NetworkEstimator:
 
         Args:
             path_or_name: As in :meth:`MetricHMR.from_pretrained`.
-            body: The body it was trained for.
+            body: Any body for a checkpoint of the body that ships; else the one it was trained
+                for.
 
         Raises:
             CheckpointError: The checkpoint is missing, unreadable or does not fit.
         """
-        return cls(MetricHMR.from_pretrained(path_or_name, body=body), body)
+        own = body
+        if body.name != DEFAULT_BODY and body_of_checkpoint(path_or_name) == DEFAULT_BODY:
+            own = BodyModel.load()
+        return cls(MetricHMR.from_pretrained(path_or_name, body=own), body)
 
     @torch.inference_mode()
     def predict(self, frame: Frame, landmarks: Landmarks) -> Prediction:
@@ -96,6 +105,8 @@ class NetworkEstimator:
         if not count:
             return People.empty(self.body.num_vertices, self.body.name)
         prediction = self.predict(frame, landmarks)
+        if self._transfer is not None:
+            prediction = replace(prediction, shape=self._transfer(prediction.shape))
         pose, translation = prediction.pose(), prediction.translation(self.body)
         vertices, joints = self.body(pose, prediction.shape, translation)
         return People(
