@@ -3,7 +3,7 @@
 The photographs are not part of this repository; any index of the schema that `metrichmsr evaluate`
 reads will do.
 
-Run: python benchmarks/photographs.py INDEX.json [--methods landmark_ik]
+Run: python benchmarks/photographs.py INDEX.json [--methods metrichmr landmark_ik]
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def main() -> None:
     """Print one row per method, source and kind of boxes."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('index', type=Path)
-    parser.add_argument('--methods', nargs='+', default=['landmark_ik'])
+    parser.add_argument('--methods', nargs='+', default=['metrichmr', 'landmark_ik'])
     arguments = parser.parse_args()
     print_header('Photographs with metric truth, medians (number of people or images)')
     print()

@@ -5,7 +5,7 @@ and filtered with the true depth as a depth sensor's. A delay is by how much the
 shifted to explain the result best: of the pelvis's way, and of the wrists about it. BlazePose
 reads single images, so what the first row has of it comes from errors that follow the gait.
 
-Run: python benchmarks/temporal.py [--people 2] [--estimators landmark_ik metrichmr]
+Run: python benchmarks/temporal.py [--people 2] [--estimators metrichmr landmark_ik]
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ ARGUMENTS = {
     'image_transport': ('', 'raw or compressed', ['', 'raw', 'compressed']),
     'depth_source': ('', 'where depth comes from', ['', 'none', 'topic', 'ground']),
     'device': ('', 'cpu or cuda:<n>', None),
-    'estimator': ('', 'landmark_ik or metrichmr', ['', 'landmark_ik', 'metrichmr']),
+    'estimator': ('', 'metrichmr or landmark_ik', ['', 'metrichmr', 'landmark_ik']),
     'checkpoint': ('', 'folder of weights for metrichmr', None),
     'body_model': ('', 'SMPL file to use instead of the default body', None),
     'respawn': ('false', 'start the node again when it dies', BOOL),

@@ -90,7 +90,7 @@ def _add_infer(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     )
     infer.set_defaults(run=_infer)
     infer.add_argument('index', type=Path, metavar='INDEX.json', help='images with cameras')
-    infer.add_argument('--method', required=True, metavar='NAME', help='such as landmark_ik')
+    infer.add_argument('--method', required=True, metavar='NAME', help='metrichmr or landmark_ik')
     infer.add_argument(
         '--json', required=True, type=Path, metavar='OUT.json', help='prediction file to write'
     )

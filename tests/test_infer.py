@@ -194,7 +194,7 @@ def test_corrupt_image_is_refused_by_name(index, body):
 
 
 def test_unknown_method_names_the_known_ones(body):
-    with pytest.raises(ValueError, match="unknown method 'magic'; there is landmark_ik"):
+    with pytest.raises(ValueError, match="unknown method 'magic'; there is metrichmr"):
         build_method('magic', body)
 
 

@@ -9,7 +9,7 @@ from metrichmsr_ros.perception.pipeline import build_pipeline
 @pytest.mark.parametrize(
     ('setting', 'rule'),
     [
-        ({'estimator': 'magic'}, "estimator is 'magic': it must be one of landmark_ik"),
+        ({'estimator': 'magic'}, "estimator is 'magic': it must be one of metrichmr"),
         ({'depth_source': 'radar'}, "'radar': it must be one of none, topic, ground"),
         ({'camera_height': 0.0}, 'camera_height is 0.0: it must be above 0 m'),
         ({'camera_height': float('inf')}, 'camera_height is inf'),

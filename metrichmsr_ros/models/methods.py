@@ -27,8 +27,8 @@ def _metric_hmr(body: BodyModel, checkpoint: _Checkpoint) -> Estimator:
 
 
 METHODS: dict[str, Callable[[BodyModel, _Checkpoint], Estimator]] = {
-    LandmarkIK.name: _landmark_ik,
     'metrichmr': _metric_hmr,
+    LandmarkIK.name: _landmark_ik,
 }
 
 

@@ -37,7 +37,7 @@ class PipelineConfig:
         ValueError: If a value is out of its range.
     """
 
-    estimator: str = 'landmark_ik'
+    estimator: str = 'metrichmr'
     checkpoint: str = ''
     body_model: Path | None = None
     depth_source: str = 'none'

@@ -60,7 +60,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--fov', type=float, default=0.0, help='horizontal field of view, DEGREES, if unknown'
     )
     parser.add_argument('--camera-info', default='', help='camera_calibration YAML')
-    parser.add_argument('--estimator', default='', help='landmark_ik or metrichmr')
+    parser.add_argument('--estimator', default='', help='metrichmr or landmark_ik')
     parser.add_argument('--checkpoint', default='', help='folder of weights for metrichmr')
     parser.add_argument('--people', type=int, default=0, help='of the synthetic world, 1 to 3')
     parser.add_argument('--output', default='demo_output', help='folder for video and summary')

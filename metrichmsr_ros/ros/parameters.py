@@ -83,8 +83,8 @@ class Parameters:
     )
     estimator: str = _parameter(
         PipelineConfig.estimator,
-        'What makes people metric: landmark_ik (closed form, average build) or metrichmr (the '
-        'network, which estimates build too).',
+        'What makes people metric: metrichmr (the network) or landmark_ik (closed form, '
+        'everybody of average build).',
         choices=tuple(METHODS),
     )
     checkpoint: str = _parameter(
