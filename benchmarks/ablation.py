@@ -5,7 +5,7 @@ once with fields of view of the training and once with narrower and wider ones. 
 with the same settings is not done again, one that was interrupted goes on. docs/ablation.md says
 what the rows are and holds the tables.
 
-Run: python benchmarks/ablation.py --steps=2000 --seed=0 --batch_size=128
+Run: python benchmarks/ablation.py --steps=500 --seed=0 --batch_size=128
 
 Any key of `metrichmsr train --keys` may be given.
 """
@@ -38,7 +38,7 @@ from metrichmsr_ros.train_people import Batches, unseen_poses
 from metrichmsr_ros.validation import validate
 
 DEFAULTS = TrainConfig(
-    out=Path('runs/ablation'), steps=2000, minutes=0.0, validate_every=10**9, validation_people=256
+    out=Path('runs/ablation'), steps=500, minutes=0.0, validate_every=10**9, validation_people=256
 )
 DOCUMENT = Path(__file__).parents[1] / 'docs' / 'ablation.md'
 NARROW, WIDE = (18.0, 30.0), (125.0, 140.0)  # degrees; training has 35 to 120 unless told
