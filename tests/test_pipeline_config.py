@@ -1,6 +1,9 @@
 """Settings of the pipeline, and what is said where one cannot be met."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+import torch
 
 from metrichmsr_ros.perception.config import PipelineConfig
 from metrichmsr_ros.perception.pipeline import build_pipeline
@@ -30,6 +33,17 @@ def test_config_rejects_bad_input(setting, rule):
 def test_a_device_that_is_not_there_is_refused(device):
     with pytest.raises(ValueError, match=f"device is '{device}'"):
         build_pipeline(PipelineConfig(device=device))
+
+
+def test_threads_count_for_torch_too_and_in_other_threads():
+    before = torch.get_num_threads()
+    try:
+        build_pipeline(PipelineConfig(device='cpu', threads=1))
+        assert torch.get_num_threads() == 1
+        with ThreadPoolExecutor(1) as worker:
+            assert worker.submit(torch.get_num_threads).result() == 1
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_a_missing_body_file_is_named(tmp_path):
