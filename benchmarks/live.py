@@ -3,7 +3,7 @@
 Camera, node and monitor run as three processes over DDS for each number of people; the figures are
 those that the monitor measured as a user of the topics.
 
-Run: python benchmarks/live.py [--people 1 2 3] [--seconds 20]
+Run: python benchmarks/live.py [--people 1 2 3] [--seconds 20] [--estimator landmark_ik]
 """
 
 from __future__ import annotations
@@ -25,21 +25,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--people', type=int, nargs='+', default=[1, 2, 3])
     parser.add_argument('--seconds', type=float, default=20.0)
+    parser.add_argument('--estimator', default='metrichmr')
     arguments = parser.parse_args()
-    print_header('Live graph, synthetic camera 640x480, everything subscribed')
+    print_header(f'Live graph, {arguments.estimator}, camera 640x480, everything subscribed')
     print()
     titles = ('people', 'camera Hz', 'result Hz', 'p50 ms', 'p99 ms', 'pelvis', 'missed', 'ids')
     print(ROW.format(*titles, 'AbsRel', 'prior'))
     print('|' + '|'.join(['---:'] * 10) + '|')
     for people in arguments.people:
-        print(row(people, run(people, arguments.seconds)))
+        print(row(people, run(people, arguments.seconds, arguments.estimator)))
 
 
-def run(people: int, seconds: float) -> dict:
+def run(people: int, seconds: float, estimator: str) -> dict:
     """Run the demonstration and return the monitor's summary."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, '-m', 'metrichmsr_ros.ros.demo', '--people', str(people)]
-        command += ['--duration', str(seconds), '--output', folder]
+        command += ['--duration', str(seconds), '--output', folder, '--estimator', estimator]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         return json.loads((Path(folder) / 'summary.json').read_text())
 
