@@ -36,7 +36,7 @@ from metrichmsr_ros.visualization import draw_gates, write_picture
 
 logger = logging.getLogger(__name__)
 
-_PASSES = 2  # in a person's own crop
+_PASSES = 5  # in a person's own crop: it settles, as in tracking
 
 LandmarkFinder = Callable[[IndexImage, Frame], Landmarks]
 
@@ -45,7 +45,7 @@ def landmark_finder(*, true_boxes: bool) -> LandmarkFinder:
     """Return what finds the people of an image and reads their landmarks.
 
     A person's crop is turned and sized by a first look, the detector's or, about a true box, a
-    pass of the landmark network; two passes read it.
+    pass of the landmark network; then it is read until it has settled, as tracking has it.
 
     Args:
         true_boxes: Take the boxes of the index, and keep all of them; else detect on every tile of

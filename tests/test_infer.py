@@ -148,7 +148,7 @@ def test_with_true_boxes_each_prediction_keeps_its_box(index, body):
     assert nobody.people == ()
 
 
-@pytest.mark.parametrize(('true_boxes', 'looks'), [(True, 3), (False, 2)])
+@pytest.mark.parametrize(('true_boxes', 'looks'), [(True, 6), (False, 5)])
 def test_a_true_box_is_looked_at_once_more(monkeypatch, index, body, true_boxes, looks):
     # A box says neither how the person is turned nor how far padded it is: one look more.
     class Network(BlazePoseLandmarker):
