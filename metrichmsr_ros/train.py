@@ -66,23 +66,14 @@ def _start(config: TrainConfig, body: BodyModel) -> MetricHMR:
     if not config.init:
         model = MetricHMR(config.model, body)
         if config.vitpose:
-            load_vitpose(model, config.vitpose)
+            if not isinstance(model.image_encoder, VitPoseEncoder):
+                raise ValueError(f'vitpose={config.vitpose!r}: a network without ViTPose')
+            model.image_encoder.load_pretrained(config.vitpose)
         return model
     model = MetricHMR.from_pretrained(config.init, body=body)
     if model.config != config.model:
         raise ValueError(f'init={config.init!r} has other sizes than model')
     return model
-
-
-def load_vitpose(model: MetricHMR, source: str) -> None:
-    """Put published weights of ViTPose into the image encoder.
-
-    Raises:
-        ValueError: The network has no ViTPose, or the weights do not fit.
-    """
-    if not isinstance(model.image_encoder, VitPoseEncoder):
-        raise ValueError(f"vitpose={source!r}, but model.image_encoder is not 'vitpose'")
-    model.image_encoder.load_pretrained(source)
 
 
 def train(

@@ -10,6 +10,7 @@ from made_images import TINY
 import numpy as np
 import pytest
 import torch
+from transformers import VitPoseBackboneConfig, VitPoseConfig, VitPoseForPoseEstimation
 
 from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.cli import main
@@ -151,6 +152,27 @@ def test_a_network_with_vitpose_learns_from_them_by_one_command(tmp_path, body):
     values = dict(zip(header, map(float, rows[1].split(',')), strict=True))
     assert values['landmark_rays'] > 0
     assert values['vertices'] > 0
+
+
+def test_published_weights_go_in_before_the_training(tmp_path, body, capsys):
+    backbone = VitPoseBackboneConfig(
+        hidden_size=TINY.image_width, num_hidden_layers=TINY.image_layers,
+        num_attention_heads=TINY.image_heads, out_indices=[-1],
+    )  # fmt: skip
+    published = VitPoseForPoseEstimation(VitPoseConfig(backbone_config=backbone))
+    published.save_pretrained(tmp_path / 'vitpose')
+    sizes = [f'--model.{name}={value}' for name, value in asdict(TINY).items()]
+    command = [
+        'train', f'--out={tmp_path / "run"}', '--steps=1', '--batch_size=1', '--workers=0',
+        '--learning_rate=1e-12', '--validation_people=1', f'--vitpose={tmp_path / "vitpose"}',
+    ]  # fmt: skip
+    assert main([*command, f'--labels={fabricate(tmp_path)}', *sizes]) == 0
+    network = MetricHMR.from_pretrained(tmp_path / 'run' / 'model', body=body)
+    wanted = published.state_dict()['backbone.embeddings.patch_embeddings.projection.weight']
+    found = next(v for k, v in network.state_dict().items() if k.endswith('projection.weight'))
+    torch.testing.assert_close(found, wanted, atol=1e-6, rtol=0)
+    assert main(command) == 2
+    assert 'a network without ViTPose' in capsys.readouterr().err
 
 
 def test_a_network_that_looks_at_pixels_needs_photographs(tmp_path, capsys):

@@ -209,7 +209,7 @@ def disturb_world(
         height: Of the people, (B,), metres.
         noise: Errors in the image; a landmark in doubt is as doubtful here.
         shift: Errors in the image, in metres of the person, image axes, (B, 33, 2).
-        strength: Factor on all errors.
+        strength: Factor on all errors but the size's.
 
     Returns:
         World landmarks, (B, 33, 3), metres, and their size over the true one, (B,).
@@ -218,8 +218,6 @@ def disturb_world(
     along = draws.device_tensor(list(_ALONG))[:, None]
     # Whatever the person's height (the slope of the logarithms is -1.00 on renders).
     size = _WORLD_HEIGHT * (_WORLD_HEIGHT_SPREAD * draws.normal()).exp() / height
-    if strength == 0:
-        size = torch.ones_like(size)  # the truth
     doubtful = 1 + 0.15 * (noise.doubt.mean(-1) - 1.5).clamp(0, 5)
     turn = _turns(draws, strength * noise.share.sqrt() * doubtful)
     doubt = noise.doubt.sqrt().clamp(0.85, 2.2)[..., None]
