@@ -120,7 +120,7 @@ def test_people_in_boxes_are_read_by_blazepose(estimator: NetworkEstimator):
     boxes = np.array([[200.0, 100, 300, 400], [350, 80, 470, 420]])
     found = estimator.network.infer(FRAME.image, CAMERA, boxes)
     landmarks = BlazePoseLandmarker().read(
-        FRAME.image, detections_from_boxes(boxes).rois, passes=3
+        FRAME.image, detections_from_boxes(boxes).rois, passes=6
     )
     with torch.no_grad():
         expected = estimator.network(Evidence.from_landmarks(FRAME, landmarks))
