@@ -148,11 +148,12 @@ def _evaluate(
         )
         frames.append((own, true, pve, people.heights - height))
     owns, trues, pve, heights = zip(*frames, strict=True)
-    figures = _in_camera(_stacked(owns), _stacked(trues), rate=sequence.rate)
+    tracks = _stacked(owns), _stacked(trues)
+    figures = _in_camera(*tracks, rate=sequence.rate)
     figures |= {'pve_mm': np.concatenate(pve), 'height_mm': 1000 * np.abs(np.concatenate(heights))}
     if len(labels) >= _MIN_FRAMES:
         T_cam_world = sequence.T_cam_world[sequence.valid]
-        world = (_stacked(side).in_world(T_cam_world) for side in (owns, trues))
+        world = (track.in_world(T_cam_world) for track in tracks)
         figures |= _in_world(*world, rate=sequence.rate)
     return figures
 

@@ -171,20 +171,15 @@ def balance_loss(gates: Tensor) -> Tensor:
     return gates.shape[-1] * share.square().sum(-1).mean()
 
 
-def vertices_loss(prediction: Prediction, target: Target, body: BodyModel) -> Tensor:
-    """Return ``points3d_loss`` of every 16th vertex: neighbours say the same.
+def surface_points(side: Prediction | Target, body: BodyModel) -> Tensor:
+    """Return every 16th vertex, for neighbours say the same; (B, V / 16, 3), metres.
 
     Args:
-        prediction: Of B people.
-        target: Their truth; its joints have their places by θ and β alone.
+        side: B people, by their θ, β and pelvis alone.
         body: Theirs, on their device.
     """
-    surfaces = []
-    for side in (prediction, target):
-        translation = side.pelvis - body.rest_joints(side.shape)[:, 0]
-        posed = body.posed(side.rotations, side.shape, translation, every=_VERTEX_STRIDE)
-        surfaces.append(posed.vertices)
-    return points3d_loss(*surfaces, pred_pelvis=prediction.pelvis, gt_pelvis=target.pelvis)
+    translation = side.pelvis - body.rest_joints(side.shape)[:, 0]
+    return body.posed(side.rotations, side.shape, translation, every=_VERTEX_STRIDE).vertices
 
 
 def all_losses(
@@ -193,7 +188,7 @@ def all_losses(
     *,
     crop_angle: Tensor,
     body: BodyModel,
-    vertices: bool = False,
+    vertices: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """Return every term; the names are those of ``LossWeights``.
 
@@ -202,15 +197,14 @@ def all_losses(
         target: Their truth.
         crop_angle: Angle that each crop spans, (B,).
         body: Theirs, on their device.
-        vertices: Whether to compare surfaces, which takes time; else that term is 0.
+        vertices: ``surface_points`` of the truth, or None: then that term is 0.
     """
     p, q = prediction, target
+    pelvises = {'pred_pelvis': p.pelvis, 'gt_pelvis': q.pelvis}
     in_front = (q.joints[..., 2] > _MIN_DEPTH).float()
     return {
         'joints3d': joints3d_loss(p.joints, q.joints),
-        'landmarks': points3d_loss(
-            p.landmarks, q.landmarks, pred_pelvis=p.pelvis, gt_pelvis=q.pelvis
-        ),
+        'landmarks': points3d_loss(p.landmarks, q.landmarks, **pelvises),
         'reprojection': reprojection_loss(
             torch.cat((p.joints, p.landmarks), 1),
             torch.cat((q.joints, q.landmarks), 1),
@@ -222,7 +216,9 @@ def all_losses(
         ),
         'rotations': rotation_loss(p.rotations, q.rotations),
         'shape': shape_loss(p.shape, q.shape),
-        'vertices': vertices_loss(p, q, body) if vertices else p.shape.new_zeros(()),
+        'vertices': p.shape.new_zeros(())
+        if vertices is None
+        else points3d_loss(surface_points(p, body), vertices, **pelvises),
         'height': height_loss(body.heights(p.shape), q.height),
         'log_depth': log_depth_loss(p.pelvis, q.pelvis),
         'pelvis_likelihood': pelvis_likelihood_loss(

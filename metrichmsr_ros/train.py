@@ -8,6 +8,7 @@ same bits. A run of ``minutes`` fits its schedule to the clock instead.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 import logging
 import math
 from pathlib import Path
@@ -20,13 +21,9 @@ from torch.utils.data import DataLoader
 
 from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.data.people.sample import Batch, SampleBatch
-from metrichmsr_ros.data.people.target import Target
-from metrichmsr_ros.losses import all_losses
+from metrichmsr_ros.losses import all_losses, surface_points
 from metrichmsr_ros.models.canonical import crop_frame
-from metrichmsr_ros.models.evidence import Evidence
-from metrichmsr_ros.models.image_evidence import ImageEvidence
 from metrichmsr_ros.models.metric_hmr import MetricHMR
-from metrichmsr_ros.models.prediction import Prediction
 from metrichmsr_ros.models.vitpose_encoder import VitPoseEncoder
 from metrichmsr_ros.train_config import save_config, TrainConfig
 from metrichmsr_ros.train_log import CsvLog
@@ -175,10 +172,18 @@ class _Trainer:
             group['lr'] = rate
         state.model.train()
         *earlier, prediction = state.model.estimates(evidence)
-        terms = self._terms(prediction, evidence, target)
+        body = state.model.body
+        terms_of = partial(
+            all_losses,
+            target=target,
+            crop_angle=crop_frame(evidence.crop_rays).angle,
+            body=body,
+            vertices=surface_points(target, body) if config.loss.vertices > 0 else None,
+        )
+        terms = terms_of(prediction)
         loss = config.loss.total(terms)
         for estimate in earlier:
-            own = config.loss.total(self._terms(estimate, evidence, target))
+            own = config.loss.total(terms_of(estimate))
             loss = loss + config.earlier_stages / len(earlier) * own
         state.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -188,17 +193,6 @@ class _Trainer:
             state.ema.update_parameters(state.model)
         detached = {name: value.detach() for name, value in terms.items()}
         return {'loss': loss.detach(), **detached, 'grad_norm': norm, 'rate': rate}
-
-    def _terms(
-        self, prediction: Prediction, evidence: Evidence | ImageEvidence, target: Target
-    ) -> dict[str, Tensor]:
-        return all_losses(
-            prediction,
-            target,
-            crop_angle=crop_frame(evidence.crop_rays).angle,
-            body=self.state.model.body,
-            vertices=self.config.loss.vertices > 0,
-        )
 
     def _report(self, row: dict[str, Tensor | float]) -> None:
         """Log the last step's terms, the speed and the time that is left."""

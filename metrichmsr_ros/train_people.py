@@ -8,7 +8,7 @@ import torch
 from torch.utils.data import Dataset
 
 from metrichmsr_ros.body.body_model import BodyModel
-from metrichmsr_ros.data.labelled import LabelledPeople
+from metrichmsr_ros.data.labelled import read_labelled
 from metrichmsr_ros.data.people.config import SampleConfig
 from metrichmsr_ros.data.people.sample import Batch, PeopleSampler, SampleBatch
 from metrichmsr_ros.data.rendered.dataset import MixedPeople, RenderedPeople
@@ -49,10 +49,7 @@ def draw_from(config: TrainConfig, body: BodyModel) -> tuple[SampleBatch, Sample
             not fit.
     """
     if config.labels:
-        people, held_out = (
-            LabelledPeople(config.labels, config=config.model, body=body, held_out=unseen)
-            for unseen in (False, True)
-        )
+        people, held_out = read_labelled(config.labels, config=config.model, body=body)
         return people.sample, held_out.sample
     if config.model.image_encoder != BLAZEPOSE:
         raise ValueError(

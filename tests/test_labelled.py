@@ -15,7 +15,7 @@ from transformers import VitPoseBackboneConfig, VitPoseConfig, VitPoseForPoseEst
 from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.cli import main
 from metrichmsr_ros.data.datasets.arrays import DatasetError
-from metrichmsr_ros.data.labelled import LabelledPeople
+from metrichmsr_ros.data.labelled import read_labelled
 from metrichmsr_ros.models.image_evidence import ImageEvidence
 from metrichmsr_ros.models.metric_hmr import MetricHMR
 from metrichmsr_ros.models.network_config import SIZES
@@ -53,7 +53,7 @@ def fabricate(folder: Path, *, images: str = 'images', count: int = COUNT) -> st
 
 
 def test_the_truth_is_that_of_the_labels(tmp_path, body):
-    people = LabelledPeople([fabricate(tmp_path)], config=TINY, body=body)
+    people, _ = read_labelled([fabricate(tmp_path)], config=TINY, body=body)
     assert len(people) == COUNT - 1  # the first image is held out
     evidence, target = people.sample(20, torch.Generator().manual_seed(0))
     assert isinstance(evidence, ImageEvidence)
@@ -75,7 +75,7 @@ def test_the_truth_is_that_of_the_labels(tmp_path, body):
 
 
 def test_crops_are_about_the_boxes_and_differ(tmp_path, body):
-    people = LabelledPeople([fabricate(tmp_path)], config=TINY, body=body)
+    people, _ = read_labelled([fabricate(tmp_path)], config=TINY, body=body)
     evidence, _ = people.sample(200, torch.Generator().manual_seed(0))
     middle = evidence.crop_rays.mean(1)
     expected = torch.tensor([(180.0 - 160) / FOCAL, (110.0 - 120) / FOCAL])
@@ -86,7 +86,7 @@ def test_crops_are_about_the_boxes_and_differ(tmp_path, body):
 
 
 def test_the_generator_decides(tmp_path, body):
-    people = LabelledPeople([fabricate(tmp_path)], config=TINY, body=body)
+    people, _ = read_labelled([fabricate(tmp_path)], config=TINY, body=body)
     first, again, other = (
         people.sample(4, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)
     )
@@ -97,10 +97,7 @@ def test_the_generator_decides(tmp_path, body):
 
 def test_held_out_images_are_not_drawn(tmp_path, body):
     setting = fabricate(tmp_path, count=120)
-    sides = [
-        LabelledPeople([setting], config=TINY, body=body, held_out=unseen)
-        for unseen in (False, True)
-    ]
+    sides = read_labelled([setting], config=TINY, body=body)
     assert [len(side) for side in sides] == [117, 3]
     drawn = [side.sample(30, torch.Generator().manual_seed(0))[1].pelvis for side in sides]
     assert not (drawn[0][:, None] == drawn[1][None]).all(-1).any()
@@ -113,7 +110,7 @@ def test_close_ups_are_turned_before_they_are_read(tmp_path, body):
         picture = cv2.rotate(cv2.imread(str(file)), cv2.ROTATE_90_CLOCKWISE)
         cv2.imwrite(str(file), picture)
     (left, _), (right, _) = (
-        LabelledPeople([setting], config=TINY, body=body).sample(
+        read_labelled([setting], config=TINY, body=body)[0].sample(
             3, torch.Generator().manual_seed(5)
         )
         for setting in (turned, upright)
@@ -125,10 +122,10 @@ def test_close_ups_are_turned_before_they_are_read(tmp_path, body):
 def test_what_cannot_be_read_is_named(tmp_path, body):
     setting = fabricate(tmp_path)
     with pytest.raises(ValueError, match=r"expected labels\.npz:images, got 'labels\.npz'"):
-        LabelledPeople(['labels.npz'], config=TINY, body=body)
+        read_labelled(['labels.npz'], config=TINY, body=body)
     with pytest.raises(DatasetError, match='no such file'):
-        LabelledPeople([f'{tmp_path}/none.npz:{tmp_path}'], config=TINY, body=body)
-    people = LabelledPeople([setting], config=TINY, body=body)
+        read_labelled([f'{tmp_path}/none.npz:{tmp_path}'], config=TINY, body=body)
+    people, _ = read_labelled([setting], config=TINY, body=body)
     for file in (tmp_path / 'images').iterdir():
         file.write_bytes(b'no picture')
     with pytest.raises(DatasetError, match=r'\d\.png: not a readable image'):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from os import PathLike
 
 import numpy as np
 import torch
@@ -28,14 +26,6 @@ _BOX_GROWTH, _BOX_SHIFT = 0.15, 0.06  # spreads: of the logarithm of the side, o
 _MIN_DEPTH = 0.1  # metres before the camera that a point with a pixel lies at least
 
 
-@dataclass(frozen=True)
-class _Row:
-    """One person of one archive."""
-
-    labels: PersonLabels
-    index: int
-
-
 class LabelledPeople:
     """Draws people of archives of labels; their boxes are moved and sized a little.
 
@@ -45,45 +35,29 @@ class LabelledPeople:
 
     def __init__(
         self,
-        archives: Sequence[str | PathLike[str]],
+        labels: Sequence[PersonLabels],
+        rows: np.ndarray,
         *,
         config: MetricHMRConfig,
-        body: BodyModel,
-        held_out: bool = False,
+        points: BodyPoints,
     ) -> None:
-        """Read the labels, no image yet.
+        """Take labels; ``read_labelled`` reads them.
 
         Args:
-            archives: ``labels.npz:images``: an archive of ``read_smpl_npz``, and the folder of
-                its images.
+            labels: Of each archive.
+            rows: Who may be drawn: numbers of the archive and of the person in it, (N, 2).
             config: Of the network.
-            body: The body that θ and β are of.
-            held_out: Take the one image in fifty that is kept from training, else the others.
+            points: Of the body that θ and β are of.
 
         Raises:
-            ValueError: An archive is not written so, or none has people.
-            DatasetError: An archive is unreadable or not of the layout.
+            ValueError: Nobody may be drawn.
         """
-        self.config, self._held_out = config, held_out
-        self._points = BodyPoints(body)
-        self._rows = [row for archive in archives for row in self._read(str(archive))]
-        if not self._rows:
-            raise ValueError(f'{", ".join(map(str, archives))}: nobody in them')
+        if not len(rows):
+            raise ValueError('nobody in them')
+        self.config, self._labels, self._rows, self._points = config, labels, rows, points
 
     def __len__(self) -> int:
         return len(self._rows)
-
-    def _read(self, archive: str) -> list[_Row]:
-        path, colon, images = archive.rpartition(':')
-        if not colon:
-            raise ValueError(f'expected labels.npz:images, got {archive!r}')
-        labels = read_smpl_npz(path, images)
-        number = {image: i for i, image in enumerate(dict.fromkeys(labels.images))}
-        return [
-            _Row(labels, index)
-            for index, image in enumerate(labels.images)
-            if (number[image] % _HELD_OUT_EVERY == 0) == self._held_out
-        ]
 
     @torch.no_grad()
     def sample(
@@ -95,19 +69,19 @@ class LabelledPeople:
             DatasetError: An image cannot be read.
         """
         draws = Draws(n, generator)
-        picked = [self._rows[i] for i in draws.integers(0, len(self)).tolist()]
+        picked = self._rows[draws.integers(0, len(self)).numpy()]
         growth = (_BOX_GROWTH * draws.normal(1)).exp().double().numpy()
         shift = (_BOX_SHIFT * draws.normal(2)).double().numpy()
         evidence, targets = [], []
-        for row, larger, moved in zip(picked, growth, shift, strict=True):
-            frame = row.labels.frame(row.index)
-            box = _changed(row.labels.boxes[row.index], larger, moved)
+        for (archive, index), larger, moved in zip(picked, growth, shift, strict=True):
+            labels = self._labels[archive]
+            frame = labels.frame(index)
+            box = _changed(labels.boxes[index], larger, moved)
             evidence.append(evidence_of_boxes(self.config, frame, box[None]))
-            targets.append(self._target(row, frame))
+            targets.append(self._target(labels, index, frame))
         return joined(evidence), joined(targets)
 
-    def _target(self, row: _Row, frame: Frame) -> Target:
-        labels, index = row.labels, row.index
+    def _target(self, labels: PersonLabels, index: int, frame: Frame) -> Target:
         pose, shape, translation = (
             _tensor(values[index]) for values in (labels.pose, labels.shape, labels.translation)
         )
@@ -120,6 +94,55 @@ class LabelledPeople:
         valid = torch.from_numpy(inside.all(-1))[None] & (landmarks[..., 2] > _MIN_DEPTH)
         height = self._points.body.heights(shape)
         return Target(rotations, shape, pelvis, joints, landmarks, height, valid)
+
+
+def read_labelled(
+    archives: Sequence[str], *, config: MetricHMRConfig, body: BodyModel
+) -> tuple[LabelledPeople, LabelledPeople]:
+    """Read the labels of archives once, and no image yet.
+
+    Args:
+        archives: ``labels.npz:images``: an archive of ``read_smpl_npz``, and the folder of its
+            images.
+        config: Of the network.
+        body: The body that θ and β are of.
+
+    Returns:
+        People to learn from, and those of the one image in fifty that is kept from training.
+
+    Raises:
+        ValueError: An archive is not written so, or there is nobody on one side.
+        DatasetError: An archive is unreadable or not of the layout.
+    """
+    labels = [_read(archive) for archive in archives]
+    rows = np.concatenate(
+        [
+            np.stack([np.full(len(one), number), np.arange(len(one))], -1)
+            for number, one in enumerate(labels)
+        ]
+    )
+    held_out = np.concatenate([_is_held_out(one) for one in labels])
+    points = BodyPoints(body)
+    try:
+        known, unseen = (
+            LabelledPeople(labels, rows[side], config=config, points=points)
+            for side in (~held_out, held_out)
+        )
+    except ValueError as error:
+        raise ValueError(f'{", ".join(archives)}: {error}') from None
+    return known, unseen
+
+
+def _read(archive: str) -> PersonLabels:
+    path, colon, images = archive.rpartition(':')
+    if not colon:
+        raise ValueError(f'expected labels.npz:images, got {archive!r}')
+    return read_smpl_npz(path, images)
+
+
+def _is_held_out(labels: PersonLabels) -> np.ndarray:
+    number = {image: i for i, image in enumerate(dict.fromkeys(labels.images))}
+    return np.array([number[image] % _HELD_OUT_EVERY == 0 for image in labels.images], bool)
 
 
 def _changed(box: np.ndarray, larger: np.ndarray, moved: np.ndarray) -> np.ndarray:

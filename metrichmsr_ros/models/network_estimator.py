@@ -54,10 +54,9 @@ class NetworkEstimator:
         Raises:
             CheckpointError: The checkpoint is missing, unreadable or does not fit.
         """
-        own = body
-        if body.name != DEFAULT_BODY and body_of_checkpoint(path_or_name) == DEFAULT_BODY:
-            own = BodyModel.load()
-        return cls(MetricHMR.from_pretrained(path_or_name, body=own), body)
+        shipped = body.name != DEFAULT_BODY == body_of_checkpoint(path_or_name)
+        network = MetricHMR.from_pretrained(path_or_name, body=None if shipped else body)
+        return cls(network, body)
 
     @torch.inference_mode()
     def predict(self, frame: Frame, landmarks: Landmarks) -> Prediction:
