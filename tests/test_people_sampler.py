@@ -17,6 +17,7 @@ from metrichmsr_ros.data.people.draws import Draws
 from metrichmsr_ros.data.people.noise import depth_gain, occlude
 from metrichmsr_ros.data.people.pose_bank import PoseBank
 from metrichmsr_ros.data.people.sample import PeopleSampler, sample_batch
+from metrichmsr_ros.models.canonical import crop_frame
 from metrichmsr_ros.models.evidence import cells, crop_pixels
 
 CONFIG = SampleConfig(poses=500)
@@ -88,8 +89,7 @@ def test_without_noise_world_is_the_body_turned_to_the_crop(clean):
         (evidence.world[:, 11] - evidence.world[:, 25]).norm(dim=-1), lengths, atol=1e-5, rtol=0
     )
     # Depth along the crop's axis, in the axes of the world landmarks.
-    axis = torch.nn.functional.normalize(evidence.crop_rays.mean(1), dim=-1)
-    along = (points * axis[:, None]).sum(-1)
+    along = (points @ crop_frame(evidence.crop_rays).axes)[..., 2]
     known = evidence.presence > 0  # a lens does not have every ray
     torch.testing.assert_close(evidence.world[..., 2][known], along[known], atol=1e-4, rtol=0)
     width = (evidence.crop_rays[:, 1] - evidence.crop_rays[:, 0]).norm(dim=-1)

@@ -193,7 +193,8 @@ class BodyModel(nn.Module):
     def heights(self, shape: Tensor) -> Tensor:
         """Return the standing height: the vertical extent of the unposed body, sole to head top.
 
-        Exact, not a linear fit: the extent over all vertices costs a tenth of a millisecond.
+        Exact, not a linear fit: the extent over all vertices costs a tenth of a millisecond. The
+        gradient is that of the highest and the lowest vertex.
 
         Args:
             shape: β, (B, 10).
@@ -201,8 +202,12 @@ class BodyModel(nn.Module):
         Returns:
             Heights, (B,), metres.
         """
-        vertical = self.v_template[:, 1] + shape @ self.shapedirs[1::3].T
-        return vertical.amax(-1) - vertical.amin(-1)
+        template, directions = self.v_template[:, 1], self.shapedirs[1::3]
+        with torch.no_grad():  # through all vertices it was a fifth of a training step
+            vertical = template + shape @ directions.T
+            top, sole = vertical.max(-1).indices, vertical.min(-1).indices
+        change = ((directions[top] - directions[sole]) * shape).sum(-1)
+        return template[top] - template[sole] + change
 
     def landmarks(self, vertices: Tensor) -> dict[str, Tensor]:
         """Return named anatomical points; ``pelvis`` is the mid-hip here, not joint 0.

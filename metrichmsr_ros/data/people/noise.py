@@ -1,35 +1,35 @@
 """What BlazePose makes of a person: a model of its errors, limb by limb.
 
 All image errors are in sides of the crop, because the network always sees 256 pixels of it. The
-figures come from clean renders through the real network (docs/synthetic_people.md). Two do not:
-turn and size of the world landmarks lean towards what was measured before on the benchmark's
+figures come from clean renders through the real network (docs/synthetic_people.md). One does not:
+the size of the world landmarks leans towards what was measured before on the benchmark's
 photographs. Letters: B people, L = 33 landmarks.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-import math
 
 import torch
 from torch import Tensor
 
-from metrichmsr_ros.body.skinning import rotation_matrices
 from metrichmsr_ros.data.people.draws import Draws
+from metrichmsr_ros.data.people.view import View
+from metrichmsr_ros.data.people.world_landmarks import HEIGHT, WorldLandmarks
 
 # Per part of the body: error of a clear landmark in the image, one axis, crop sides; peak of its
 # heatmap where it is seen, and where the body or a thing hides it (BlazePose hardly notices a
-# hidden face, shoulder or hip); error of the world landmark along x, y, z, metres.
+# hidden face, shoulder or hip).
 _PARTS = {
-    'face': (0.0075, 0.92, 0.84, (0.040, 0.037, 0.067)),
-    'shoulder': (0.0070, 0.87, 0.76, (0.042, 0.039, 0.060)),
-    'elbow': (0.0082, 0.81, 0.18, (0.041, 0.041, 0.064)),
-    'wrist': (0.0074, 0.81, 0.14, (0.043, 0.050, 0.110)),
-    'hand': (0.0088, 0.76, 0.16, (0.052, 0.047, 0.140)),
-    'hip': (0.0070, 0.81, 0.78, (0.028, 0.011, 0.020)),
-    'knee': (0.0070, 0.81, 0.45, (0.040, 0.064, 0.053)),
-    'ankle': (0.0056, 0.79, 0.50, (0.046, 0.064, 0.084)),
-    'foot': (0.0078, 0.77, 0.52, (0.061, 0.069, 0.108)),
+    'face': (0.0075, 0.92, 0.84),
+    'shoulder': (0.0070, 0.87, 0.76),
+    'elbow': (0.0082, 0.81, 0.18),
+    'wrist': (0.0074, 0.81, 0.14),
+    'hand': (0.0088, 0.76, 0.16),
+    'hip': (0.0070, 0.81, 0.78),
+    'knee': (0.0070, 0.81, 0.45),
+    'ankle': (0.0056, 0.79, 0.50),
+    'foot': (0.0078, 0.77, 0.52),
 }  # fmt: skip
 _PART_OF = (
     ('face',) * 11 + ('shoulder',) * 2 + ('elbow',) * 2 + ('wrist',) * 2 + ('hand',) * 6
@@ -40,7 +40,6 @@ LIMBS: tuple[int, ...] = (0,) * 11 + (5, 5) + (1, 2) * 5 + (5, 5) + (3, 4) * 4
 _NUM_LIMBS = 6
 # How far along its limb a landmark is: an error of the elbow is half of that of the hand.
 _ALONG = (1.0,) * 13 + (0.6,) * 2 + (1.0,) * 2 + (1.1,) * 6 + (1.0,) * 2 + (0.6,) * 2 + (1.0,) * 6
-_HIPS = [23, 24]
 _ARMS = ([11, 13, 15, 17, 19, 21], [12, 14, 16, 18, 20, 22])
 _LEGS = ([23, 25, 27, 29, 31], [24, 26, 28, 30, 32])
 
@@ -50,14 +49,13 @@ _TRUNK = 0.27  # half of the trunk's thickness over its length
 _ERROR_GROWTH, _CLEAR_PEAK = 3.2, 0.83
 _PERSON_SPREAD = 0.42  # of the logarithm of a person's errors in the image
 # BlazePose learnt from photographs, and the figures above are of renders: a person's errors are
-# anywhere between this share of them and all.
+# anywhere between this share of them and all; those of the world landmarks, which are better on
+# photographs by less, between its root and all.
 _CLEAREST = 0.35
 _OUTSIDE_ERROR = 14.0  # times a clear one's
-# World landmarks show an adult of this size whatever the person's, and turned: photographs.
-_WORLD_HEIGHT, _WORLD_HEIGHT_SPREAD = 1.60, 0.09
-_WORLD_TURN, _WORLD_TURN_P90 = 8.0, 24.0  # degrees; measured 10 and 27 with the bones' errors
-_WORLD_FLAT, _WORLD_FLAT_SPREAD = -0.25, 0.17  # logarithm of the depth's gain
-_WORLD_COMMON, _WORLD_OWN = 0.60, 0.33  # of a limb and of a landmark, of the table's errors
+# World landmarks show an adult of this size whatever the person's; they are 1.69 m on renders, and
+# smaller on photographs.
+_WORLD_HEIGHT, _WORLD_HEIGHT_SPREAD = 1.60, 0.06
 # z of the image landmarks follows the z of the world landmarks, this many times as large.
 _DEPTH_GAIN, _DEPTH_GAIN_SPREAD, _DEPTH_NOISE = 3.5, 0.2, 0.02
 
@@ -167,7 +165,7 @@ def draw_image_noise(
 
 
 def _by_part(draws: Draws, column: int) -> Tensor:
-    """Return a column of the table for each landmark, (33,) or (33, 3)."""
+    """Return a column of the table for each landmark, (33,)."""
     return torch.tensor([_PARTS[part][column] for part in _PART_OF], device=draws.device)
 
 
@@ -199,38 +197,34 @@ def swap_sides(draws: Draws, places: Tensor, doubt: Tensor) -> Tensor:
 
 
 def disturb_world(
-    draws: Draws, world: Tensor, height: Tensor, noise: ImageNoise, shift: Tensor, strength: float
+    draws: Draws,
+    world: Tensor,
+    shift: Tensor,
+    *,
+    height: Tensor,
+    view: View,
+    share: Tensor,
+    model: WorldLandmarks,
 ) -> tuple[Tensor, Tensor]:
-    """Return BlazePose's world landmarks: of some adult, too small, turned, bones awry.
+    """Return BlazePose's world landmarks: of some adult, whatever the person's height.
 
     Args:
         draws: Random numbers.
-        world: True ones, (B, 33, 3), metres.
+        world: True ones about the mid-hip in the crop's axes, (B, 33, 3), metres.
+        shift: Errors in the image, in metres of the person, crop axes, (B, 33, 2).
         height: Of the people, (B,), metres.
-        noise: Errors in the image; a landmark in doubt is as doubtful here.
-        shift: Errors in the image, in metres of the person, image axes, (B, 33, 2).
-        strength: Factor on all errors but the size's.
+        view: How they are seen.
+        share: Factor on all errors but those in the image and of the size, (B,).
+        model: What BlazePose makes of people.
 
     Returns:
-        World landmarks, (B, 33, 3), metres, and their size over the true one, (B,).
+        World landmarks, (B, 33, 3), metres, in the crop's axes, and their size over the true one,
+        (B,).
     """
-    limb = torch.tensor(LIMBS, device=draws.device)
-    along = draws.device_tensor(list(_ALONG))[:, None]
-    # Whatever the person's height (the slope of the logarithms is -1.00 on renders).
-    size = _WORLD_HEIGHT * (_WORLD_HEIGHT_SPREAD * draws.normal()).exp() / height
-    doubtful = 1 + 0.15 * (noise.doubt.mean(-1) - 1.5).clamp(0, 5)
-    turn = _turns(draws, strength * noise.share.sqrt() * doubtful)
-    doubt = noise.doubt.sqrt().clamp(0.85, 2.2)[..., None]
-    spread = _by_part(draws, 3) * doubt
-    common = draws.heavy(_NUM_LIMBS, 3)[:, limb] * along
-    error = spread * (_WORLD_COMMON * common + _WORLD_OWN * draws.normal(33, 3))
-    error = error * noise.share[:, None, None]
-    error[..., :2] += shift.clamp(-0.25, 0.25)
-    flat = (strength * noise.share * (_WORLD_FLAT + _WORLD_FLAT_SPREAD * draws.normal())).exp()
-    gain = torch.stack((torch.ones_like(flat), torch.ones_like(flat), flat), -1)
-    turned = (world * gain[:, None]) @ turn.transpose(-1, -2)
-    disturbed = size[:, None, None] * turned + strength * error
-    return disturbed - disturbed[:, _HIPS].mean(1, keepdim=True), size
+    scale = (HEIGHT / height)[:, None, None]
+    said = model.draw(draws, scale * world, scale * shift, view, share)
+    size = _WORLD_HEIGHT * (_WORLD_HEIGHT_SPREAD * draws.normal()).exp()
+    return (size / HEIGHT)[:, None, None] * said, size / height
 
 
 def disturb_depth(
@@ -253,10 +247,3 @@ def disturb_depth(
 def depth_gain() -> float:
     """Return how many times BlazePose's z is the scale of its x and y: it is not one."""
     return _DEPTH_GAIN
-
-
-def _turns(draws: Draws, strength: Tensor) -> Tensor:
-    """Draw rotations about any axis, (B, 3, 3), with a log-normal angle."""
-    spread = math.log(_WORLD_TURN_P90 / _WORLD_TURN) / 1.2816
-    angle = strength * math.radians(_WORLD_TURN) * (spread * draws.normal()).exp()
-    return rotation_matrices(angle.clamp(max=math.pi)[:, None] * draws.directions())

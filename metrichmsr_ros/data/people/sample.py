@@ -13,35 +13,25 @@ from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.body.body_points import BodyPoints, PosedPoints
 from metrichmsr_ros.body.skinning import rotation_matrices
 from metrichmsr_ros.data.people.config import SampleConfig
-from metrichmsr_ros.data.people.crops import draw_rois, frame_places, to_crop, to_image
 from metrichmsr_ros.data.people.draws import Draws
 from metrichmsr_ros.data.people.lens import Lenses
-from metrichmsr_ros.data.people.noise import (
-    depth_gain,
-    disturb_depth,
-    disturb_world,
-    draw_image_noise,
-    occlude,
-    swap_sides,
-)
+from metrichmsr_ros.data.people.observe import in_front, MIN_PELVIS, NEAREST, observe
 from metrichmsr_ros.data.people.physique import draw_growth, draw_marks, grown_height
 from metrichmsr_ros.data.people.pose_bank import PoseBank
 from metrichmsr_ros.data.people.scene import draw_lenses, place
 from metrichmsr_ros.data.people.target import Target
 from metrichmsr_ros.data.people.view import rate_view
-from metrichmsr_ros.models.evidence import Evidence, RAY_MAP_SIZE
+from metrichmsr_ros.data.people.world_landmarks import WorldLandmarks
+from metrichmsr_ros.models.evidence import Evidence
 from metrichmsr_ros.models.image_evidence import ImageEvidence
 
 Batch: TypeAlias = tuple[Evidence | ImageEvidence, Target]
 SampleBatch: TypeAlias = Callable[[int, torch.Generator], Batch]
 
-_NEAREST = 0.2  # metres before the camera; what is nearer is drawn there
-_MIN_PELVIS = 0.35
 _MAX_CROP = 3.5  # sides of the image
-_MAX_OFF = 0.8  # sides of the crop from its centre: BlazePose puts nothing farther out
 _HEADLESS = 0.3  # of those whose face is cut off: a detector finds few of them
 _HINGES = (4, 5, 18, 19)
-_OVERSAMPLE = 1.3
+_OVERSAMPLE = 1.6
 
 
 class DrawnPeople(NamedTuple):
@@ -83,6 +73,7 @@ class PeopleSampler:
         self.config = config or SampleConfig()
         body = body or BodyModel.load()
         self.points = BodyPoints(body).to(device)
+        self._world_landmarks = WorldLandmarks.load().to(device)
         self._face = body.blazepose(body.v_template)[:11].to(device)
         if bank is not None:
             self._banks = [(1.0, bank.to(device))]
@@ -113,8 +104,10 @@ class PeopleSampler:
             **{name: torch.cat([getattr(t, name) for t in targets])[:n] for name in names}
         )
         lens = Lenses.joined(lenses)[:n]
-        evidence = self._observe(Draws(n, generator), target, lens)
-        return evidence, target
+        return self._observe(Draws(n, generator), target, lens), target
+
+    def _observe(self, draws: Draws, target: Target, lenses: Lenses) -> Evidence:
+        return observe(draws, self.config, target, lenses, self._world_landmarks)
 
     @torch.no_grad()
     def draw_people(self, n: int, generator: torch.Generator) -> DrawnPeople:
@@ -141,14 +134,17 @@ class PeopleSampler:
             points @ R.transpose(-1, -2) + pelvis[:, None] for points in (joints, landmarks)
         )
         pixels = lenses.project(in_front(landmarks))
-        valid = lenses.inside(pixels) & (landmarks[..., 2] > _NEAREST)
+        valid = lenses.inside(pixels) & (landmarks[..., 2] > NEAREST)
         extent = (pixels - pixels[:, [23, 24]].mean(1, keepdim=True)).norm(dim=-1).amax(-1)
         kept = (
             (valid.sum(-1) >= config.min_inside)
             & valid[:, [11, 12]].any(-1)
             & (valid[:, 0] | draws.chance(_HEADLESS))
-            & (pelvis[:, 2] > _MIN_PELVIS)
-            & (draws.uniform(0.0, 1.0) >= min(config.noise, 1.0) * rate_view(landmarks).lost)
+            & (pelvis[:, 2] > MIN_PELVIS)
+            & (
+                draws.uniform(0.0, 1.0)
+                >= min(config.noise, 1.0) * rate_view(landmarks, valid).lost
+            )
             & (2.5 * extent >= config.min_pixels)
             & (2.5 * extent <= _MAX_CROP * lenses.size.amax(-1))
             & torch.isfinite(pixels).all(-1).all(-1)
@@ -179,44 +175,6 @@ class PeopleSampler:
         """Draw how far joints and landmarks of people lie from the model's at rest, metres."""
         growth = self.config.physique * draw_growth(draws, self.points.body.rest_joints(shape))
         return PosedPoints(growth, draw_marks(draws, growth, height, self._face))
-
-    def _observe(self, draws: Draws, target: Target, lenses: Lenses) -> Evidence:
-        """Return what BlazePose would say of the people."""
-        config, strength = self.config, self.config.noise
-        pixels = lenses.project(in_front(target.landmarks))
-        rois = draw_rois(draws, config, pixels)
-        places = to_crop(rois, pixels)
-        frame_rays, _ = lenses.unproject(to_image(rois, frame_places(places)))
-        world, width = _world(target, frame_rays), _crop_width(target, frame_rays)
-        outside = ~target.valid2d | (places.abs() > 0.5).any(-1)
-        hidden = occlude(draws, places, world[..., 2] / width[:, None])
-        if strength > 0:
-            view = rate_view(target.landmarks)
-            noise = draw_image_noise(draws, hidden, outside, rois[:, 2], view.log_error)
-            shift = strength * noise.shift
-            metres = width[:, None, None] * (to_image(rois, shift) - rois[:, None, :2])
-            world, size = disturb_world(
-                draws, world, target.height, noise, metres / rois[:, 2, None, None], strength
-            )
-            depth = disturb_depth(draws, world, size, width, strength)
-            places = swap_sides(draws, places + shift, noise.doubt).clamp(-_MAX_OFF, _MAX_OFF)
-            seen = (noise.visibility, noise.presence, noise.score)
-        else:
-            ones = torch.ones_like(world[..., 0])
-            depth = depth_gain() * world[..., 2] / width[:, None]
-            seen = (ones, ones, ones[:, 0])
-        rays, solved = lenses.unproject(to_image(rois, places))
-        known = solved.float()
-        return Evidence(
-            rays=rays,
-            relative_depth=depth * known,
-            world=world * known[..., None],
-            visibility=seen[0] * known,
-            presence=seen[1] * known,
-            score=seen[2],
-            crop_rays=frame_rays[:, :4],
-            ray_map=frame_rays[:, 4:].unflatten(1, (RAY_MAP_SIZE, -1)).movedim(3, 1).contiguous(),
-        )
 
 
 def draw_shapes(draws: Draws, children: float) -> Tensor:
@@ -257,28 +215,3 @@ def _banks(
     if config.motions:
         banks.append((config.motion_share, PoseBank.from_motions(config.motions).to(device)))
     return banks
-
-
-def in_front(points: Tensor) -> Tensor:
-    """Move points that no camera can see to just before it: their pixels are far off."""
-    return torch.cat([points[..., :2], points[..., 2:].clamp(min=_NEAREST)], -1)
-
-
-def _axis_rotation(frame_rays: Tensor) -> Tensor:
-    """Return the smallest turn from the optical axis to the crop's, (B, 3, 3)."""
-    x, y, z = torch.nn.functional.normalize(frame_rays[:, :4].mean(1), dim=-1).unbind(-1)
-    k = 1 / (1 + z)
-    rows = (1 - k * x * x, -k * x * y, x, -k * x * y, 1 - k * y * y, y, -x, -y, z)
-    return torch.stack(rows, -1).unflatten(-1, (3, 3))
-
-
-def _world(target: Target, frame_rays: Tensor) -> Tensor:
-    """Return landmarks about the mid-hip in the axes of ``Landmarks.world``, (B, 33, 3)."""
-    centred = target.landmarks - target.landmarks[:, [23, 24]].mean(1, keepdim=True)
-    return centred @ _axis_rotation(frame_rays)
-
-
-def _crop_width(target: Target, frame_rays: Tensor) -> Tensor:
-    """Return the metres across the crop at the person's depth, (B,)."""
-    middle = target.landmarks[:, [23, 24], 2].mean(1).clamp(min=_MIN_PELVIS)
-    return (frame_rays[:, 1] - frame_rays[:, 0]).norm(dim=-1) * middle

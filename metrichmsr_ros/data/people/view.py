@@ -26,14 +26,21 @@ class View(NamedTuple):
     Attributes:
         log_error: Logarithm of how many times as large the errors are as in an easy view, (B,).
         lost: Chance that nothing of use is read, (B,).
+        outside: Share of the landmarks that are not in the image, (B,).
     """
 
     log_error: Tensor
     lost: Tensor
+    outside: Tensor
 
 
-def rate_view(landmarks: Tensor) -> View:
-    """Rate the views of people by their true landmarks (B, 33, 3), metres, camera frame."""
+def rate_view(landmarks: Tensor, inside: Tensor) -> View:
+    """Rate the views of people.
+
+    Args:
+        landmarks: True ones, (B, 33, 3), metres, camera frame.
+        inside: Whether they are in the image, (B, 33) bool.
+    """
     hips = (landmarks[:, _LEFT_HIP] + landmarks[:, _RIGHT_HIP]) / 2
     trunk = (landmarks[:, _LEFT_SHOULDER] + landmarks[:, _RIGHT_SHOULDER]) / 2 - hips
     across = landmarks[:, _LEFT_SHOULDER] - landmarks[:, _RIGHT_SHOULDER]
@@ -48,4 +55,5 @@ def rate_view(landmarks: Tensor) -> View:
         + _TURNED_AWAY * away
         + _SPREAD * spread.clamp(max=_MOST_SPREAD)
     )
-    return View(log_error, (_LOST_SLOPE * (tilt - _LOST_FROM)).clamp(0, 1))
+    lost = (_LOST_SLOPE * (tilt - _LOST_FROM)).clamp(0, 1)
+    return View(log_error, lost, 1 - inside.to(tilt).mean(-1))

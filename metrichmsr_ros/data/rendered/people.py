@@ -11,7 +11,8 @@ from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.data.people.crops import draw_rois
 from metrichmsr_ros.data.people.draws import Draws
 from metrichmsr_ros.data.people.lens import Lenses
-from metrichmsr_ros.data.people.sample import in_front, PeopleSampler
+from metrichmsr_ros.data.people.observe import in_front
+from metrichmsr_ros.data.people.sample import PeopleSampler
 from metrichmsr_ros.data.people.target import Target
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from metrichmsr_ros.data.people.lens import Lenses
-from metrichmsr_ros.data.people.sample import in_front, PeopleSampler
+from metrichmsr_ros.data.people.observe import in_front
+from metrichmsr_ros.data.people.sample import PeopleSampler
 from metrichmsr_ros.data.people.target import Target
 from metrichmsr_ros.data.rendered.looks import Wardrobe
 from metrichmsr_ros.data.rendered.people import draw_people, People

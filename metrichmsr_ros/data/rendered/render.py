@@ -14,7 +14,7 @@ import torch
 import warp as wp
 
 from metrichmsr_ros.data.people.lens import Lenses
-from metrichmsr_ros.data.people.sample import in_front
+from metrichmsr_ros.data.people.observe import in_front
 from metrichmsr_ros.data.rendered import kernels
 from metrichmsr_ros.data.rendered.looks import Look, TEXELS
 from metrichmsr_ros.data.rendered.rooms import Room
