@@ -102,10 +102,12 @@ def seen_from(turn: list[float]) -> torch.Tensor:
 
 
 def test_views_from_behind_and_above_are_harder():
-    facing = rate_view(seen_from([torch.pi, 0, 0]))
-    behind = rate_view(seen_from([0, 0, torch.pi]))
-    above = rate_view(seen_from([-torch.pi / 2, 0, 0]))
+    inside = torch.arange(33)[None] < 22
+    facing = rate_view(seen_from([torch.pi, 0, 0]), inside)
+    behind = rate_view(seen_from([0, 0, torch.pi]), inside)
+    above = rate_view(seen_from([-torch.pi / 2, 0, 0]), inside)
     assert behind.log_error - facing.log_error == pytest.approx(0.28, abs=0.02)
     assert above.log_error > behind.log_error
     assert facing.lost == behind.lost == 0
     assert above.lost == pytest.approx(0.55, abs=0.02)
+    assert above.outside == pytest.approx(1 / 3)

@@ -31,7 +31,7 @@ _HIPS = [23, 24]
 _MAX_SHIFT = 0.25
 _RIDGE = 1e-4  # m²; the truth's spread is a thousand times that
 _ROUNDS = 5
-_LEAST = 0.3  # of k: nobody counts for more than that
+_LEAST = 0.3  # of the median k: nobody counts for more than that
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class WorldLandmarks:
             spread = torch.linalg.cholesky(covariance)
             white = torch.linalg.solve_triangular(spread, missed.mT, upper=False).mT
             factor = white.square().mean(1, keepdim=True).sqrt()
-            factor = factor / factor.square().mean().sqrt()
+            factor = factor / factor.median()
         measures = torch.cat([_measures(view).double(), x[:, -1:]], 1)
         slopes = torch.linalg.lstsq(measures, factor.log()).solution
         truths, shifts, offset = solution.split([3 * NUM_LANDMARKS, 2 * NUM_LANDMARKS, 1])
