@@ -103,6 +103,14 @@ def test_held_out_images_are_not_drawn(tmp_path, body):
     assert not (drawn[0][:, None] == drawn[1][None]).all(-1).any()
 
 
+def test_archives_of_one_image_are_held_out_as_images_of_one_are(tmp_path, body):
+    settings = [fabricate(tmp_path / str(i), count=1) for i in range(3)]
+    sides = read_labelled(settings, config=TINY, body=body)
+    assert [len(side) for side in sides] == [2, 1]
+    with pytest.raises(ValueError, match='in one image alone'):
+        read_labelled(settings[:1], config=TINY, body=body)
+
+
 def test_close_ups_are_turned_before_they_are_read(tmp_path, body):
     turned = fabricate(tmp_path / 'a', images='suburb_closeup')
     upright = fabricate(tmp_path / 'b')

@@ -15,6 +15,7 @@ from metrichmsr_ros.data.datasets.labels import PersonLabels
 from metrichmsr_ros.data.datasets.smpl_npz import read_smpl_npz
 from metrichmsr_ros.data.people.draws import Draws
 from metrichmsr_ros.data.people.target import joined, Target
+from metrichmsr_ros.geometry.boxes import inside_image
 from metrichmsr_ros.models.evidence import Evidence
 from metrichmsr_ros.models.gather import evidence_of_boxes
 from metrichmsr_ros.models.image_evidence import ImageEvidence
@@ -53,7 +54,7 @@ class LabelledPeople:
             ValueError: Nobody may be drawn.
         """
         if not len(rows):
-            raise ValueError('nobody in them')
+            raise ValueError('nobody in them, or in one image alone: one in fifty is held out')
         self.config, self._labels, self._rows, self._points = config, labels, rows, points
 
     def __len__(self) -> int:
@@ -89,9 +90,8 @@ class LabelledPeople:
         pelvis = translation + self._points.body.rest_joints(shape)[:, 0]
         joints, landmarks = (points + pelvis[:, None] for points in self._points(rotations, shape))
         pixels = frame.camera.project(landmarks[0].double().numpy())
-        with np.errstate(invalid='ignore'):
-            inside = (pixels >= 0) & (pixels < [frame.camera.width, frame.camera.height])
-        valid = torch.from_numpy(inside.all(-1))[None] & (landmarks[..., 2] > _MIN_DEPTH)
+        inside = inside_image(pixels, width=frame.camera.width, height=frame.camera.height)
+        valid = torch.from_numpy(inside)[None] & (landmarks[..., 2] > _MIN_DEPTH)
         height = self._points.body.heights(shape)
         return Target(rotations, shape, pelvis, joints, landmarks, height, valid)
 
@@ -121,7 +121,9 @@ def read_labelled(
             for number, one in enumerate(labels)
         ]
     )
-    held_out = np.concatenate([_is_held_out(one) for one in labels])
+    images = [(number, image) for number, one in enumerate(labels) for image in one.images]
+    order = {image: i for i, image in enumerate(dict.fromkeys(images))}
+    held_out = np.array([order[image] % _HELD_OUT_EVERY == 0 for image in images], bool)
     points = BodyPoints(body)
     try:
         known, unseen = (
@@ -138,11 +140,6 @@ def _read(archive: str) -> PersonLabels:
     if not colon:
         raise ValueError(f'expected labels.npz:images, got {archive!r}')
     return read_smpl_npz(path, images)
-
-
-def _is_held_out(labels: PersonLabels) -> np.ndarray:
-    number = {image: i for i, image in enumerate(dict.fromkeys(labels.images))}
-    return np.array([number[image] % _HELD_OUT_EVERY == 0 for image in labels.images], bool)
 
 
 def _changed(box: np.ndarray, larger: np.ndarray, moved: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from metrichmsr_ros.geometry.boxes import shared_areas
+from metrichmsr_ros.geometry.boxes import inside_image, shared_areas
 from metrichmsr_ros.structures import Landmarks
 
 # Set on 36 photographs with known people, a street, and clothes lying on the ground.
@@ -42,7 +42,7 @@ def is_person(landmarks: Landmarks, *, width: int, height: int, min_score: float
         Mask, (N,) bool.
     """
     points = landmarks.image[..., :2]
-    inside = ((points >= -0.5) & (points <= [width - 0.5, height - 0.5])).all(axis=-1)
+    inside = inside_image(points, width=width, height=height)
     torso = points[:, _SHOULDERS].mean(axis=1) - points[:, _HIPS].mean(axis=1)
     return (
         (landmarks.scores >= min_score)
