@@ -21,7 +21,7 @@ def inside_image(pixels: np.ndarray, *, width: int, height: int) -> np.ndarray:
     """Tell which pixels (..., 2) lie in the image, on the border too, (...) bool; NaN does not."""
     with np.errstate(invalid='ignore'):
         inside = (pixels >= -0.5) & (pixels <= [width - 0.5, height - 0.5])
-    return inside.all(axis=-1)
+    return np.all(inside, axis=-1)
 
 
 def box_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
