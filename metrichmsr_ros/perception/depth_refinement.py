@@ -7,10 +7,10 @@ their feet for one that does not. A sensor's measurement passes unchanged.
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 from metrichmsr_ros.geometry.mesh_depth import MeshDepth
+from metrichmsr_ros.perception.anchors import Anchors, contact_anchors, surface_anchors
 from metrichmsr_ros.structures import DepthImage, DepthMap, People
 
 MIN_ANCHORS = 10
@@ -24,8 +24,6 @@ SHIFT_SIGMA = 0.05
 HUBER, TUKEY = 1.5, 4.7  # sigmas
 MAX_DISAGREEMENT = 0.2  # median relative error after the fit
 ITERATIONS = 10
-SOLE_THICKNESS = 0.03  # m above the lowest vertex that still count as touching the floor
-EDGE_PX = 2  # mesh and person disagree most along the outline
 
 
 def unrefined(prior: DepthImage) -> DepthMap:
@@ -48,10 +46,10 @@ def refine_depth(prior: DepthImage, people: People, mesh: MeshDepth) -> DepthMap
     """
     prior_z = prior.depth_z
     if prior.sees_people:
-        anchors = _surface_anchors(prior_z, mesh)
+        anchors = surface_anchors(prior_z, mesh)
     else:
-        anchors = _contact_anchors(prior, people, mesh)
-    fit = fit_affine(*anchors, metric=prior.metric)
+        anchors = contact_anchors(prior, people, mesh)
+    fit = fit_affine(anchors, metric=prior.metric)
     if fit is not None:
         scale, shift = fit
         depth_z = np.float32(scale) * prior_z + np.float32(shift)
@@ -61,30 +59,27 @@ def refine_depth(prior: DepthImage, people: People, mesh: MeshDepth) -> DepthMap
         depth_z = prior_z if prior.metric else np.full_like(prior_z, np.nan)
     if not prior.sees_people:
         depth_z = np.where(mesh.person >= 0, mesh.depth_z, depth_z)
-    num_anchors = 0 if fit is None else len(anchors[0])
+    num_anchors = 0 if fit is None else len(anchors)
     return DepthMap(depth_z, prior_z, prior.source, scale, shift, num_anchors)
 
 
-def fit_affine(
-    prior_z: np.ndarray, mesh_z: np.ndarray, person: np.ndarray, *, metric: bool
-) -> tuple[float, float] | None:
+def fit_affine(anchors: Anchors, *, metric: bool) -> tuple[float, float] | None:
     """Fit ``mesh_z ≈ scale · prior_z + shift`` robustly to relative errors.
 
     However many pixels a person has, they share one error of his distance: a person counts once. A
     metric prior is itself evidence that the scale is 1, so that one person moves it only in part.
 
     Args:
-        prior_z: The source's depth at the anchors, (A,), metres if ``metric``.
-        mesh_z: The people's depth there, (A,), metres.
-        person: Who the anchor belongs to, (A,) integers.
-        metric: Whether ``prior_z`` is in metres.
+        anchors: Where both are known.
+        metric: Whether the prior is in metres.
 
     Returns:
         Scale and shift (metres), or None for too few anchors, an implausible scale, or a prior
         that no scale and shift reconcile with the people.
     """
-    if len(prior_z) < MIN_ANCHORS:
+    if len(anchors) < MIN_ANCHORS:
         return None
+    prior_z, mesh_z, person = anchors.prior_z, anchors.mesh_z, anchors.person
     _, index, counts = np.unique(person, return_inverse=True, return_counts=True)
     evidence = 1.0 / counts[index]
     unit = float(np.median(mesh_z))
@@ -118,42 +113,3 @@ def _solve_robustly(rows: np.ndarray, evidence: np.ndarray, known: np.ndarray) -
         else:
             trust = np.maximum(1.0 - (error / TUKEY) ** 2, 1e-6) ** 2
     return solution
-
-
-def _surface_anchors(prior_z: np.ndarray, mesh: MeshDepth) -> tuple[np.ndarray, ...]:
-    """Return prior depth, mesh depth and person, (A,) each, well inside the people's outlines."""
-    kernel = np.ones((2 * EDGE_PX + 1, 2 * EDGE_PX + 1), np.uint8)
-    person = mesh.person
-    inside = (cv2.erode(person, kernel) == person) & (cv2.dilate(person, kernel) == person)
-    usable = inside & (person >= 0) & np.isfinite(prior_z) & (prior_z > 0)
-    return prior_z[usable], mesh.depth_z[usable], person[usable]
-
-
-def _contact_anchors(prior: DepthImage, people: People, mesh: MeshDepth) -> tuple[np.ndarray, ...]:
-    """Return the floor's depth, the soles' depth and the person, (A,) each, where people stand.
-
-    Only soles inside the image and not behind somebody else count.
-    """
-    found = [(np.empty(0), np.empty(0), np.empty(0, int))]
-    down = _floor_normal(prior)
-    for i, vertices in enumerate(people.vertices.astype(np.float64)):
-        depth_below = vertices @ down
-        soles = vertices[depth_below > depth_below.max() - SOLE_THICKNESS]
-        pixels = prior.camera.project(soles)
-        in_view = np.isfinite(pixels).all(axis=1)
-        soles, (u, v) = soles[in_view], np.rint(pixels[in_view]).astype(int).T
-        inside = (u >= 0) & (u < prior.camera.width) & (v >= 0) & (v < prior.camera.height)
-        soles, u, v = soles[inside], u[inside], v[inside]
-        free = np.isin(mesh.person[v, u], (-1, i)) & np.isfinite(prior.depth_z[v, u])
-        prior_z = prior.depth_z[v, u][free]
-        found.append((prior_z, soles[free, 2], np.full(len(prior_z), i)))
-    return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
-
-
-def _floor_normal(prior: DepthImage) -> np.ndarray:
-    """Return the unit vector, (3,), that points straight down on the flat floor ``prior``."""
-    step = max(1, prior.depth_z.shape[0] // 32)
-    points = prior.camera.pixel_rays()[::step, ::step] * prior.depth_z[::step, ::step, None]
-    points = points[np.isfinite(points).all(axis=-1)].astype(np.float64)
-    normal = np.linalg.lstsq(points, np.ones(len(points)), rcond=None)[0]
-    return normal / max(np.linalg.norm(normal), 1e-9)

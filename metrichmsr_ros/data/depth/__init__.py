@@ -1,0 +1,1 @@
+"""Depth priors as monocular networks give them, made from true depth."""

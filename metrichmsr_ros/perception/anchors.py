@@ -1,0 +1,86 @@
+"""Pixels at which both a depth image and the people's meshes say how far the same thing is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from metrichmsr_ros.geometry.mesh_depth import MeshDepth
+from metrichmsr_ros.structures import DepthImage, People
+
+SOLE_THICKNESS = 0.03  # m above the lowest vertex that still count as touching the floor
+EDGE_PX = 2  # mesh and person disagree most along the outline
+
+
+@dataclass(frozen=True)
+class Anchors:
+    """A pixels.
+
+    Attributes:
+        prior_z: What the depth image says, (A,), in its unit.
+        mesh_z: What the people say, (A,), metres.
+        person: Whose pixel it is, (A,) integers.
+        row: (A,) integers.
+        column: (A,) integers.
+    """
+
+    prior_z: np.ndarray
+    mesh_z: np.ndarray
+    person: np.ndarray
+    row: np.ndarray
+    column: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.prior_z)
+
+
+def surface_anchors(prior_z: np.ndarray, mesh: MeshDepth) -> Anchors:
+    """Return the pixels well inside the people's outlines.
+
+    Args:
+        prior_z: Depth that sees people, (H, W), NaN where unknown.
+        mesh: Depth of their visible surfaces, (H, W).
+    """
+    kernel = np.ones((2 * EDGE_PX + 1, 2 * EDGE_PX + 1), np.uint8)
+    person = mesh.person
+    inside = (cv2.erode(person, kernel) == person) & (cv2.dilate(person, kernel) == person)
+    usable = inside & (person >= 0) & np.isfinite(prior_z) & (prior_z > 0)
+    row, column = np.nonzero(usable)
+    return Anchors(prior_z[usable], mesh.depth_z[usable], person[usable], row, column)
+
+
+def contact_anchors(prior: DepthImage, people: People, mesh: MeshDepth) -> Anchors:
+    """Return where people stand: of the floor that is the prior, and of their soles.
+
+    Only soles inside the image and not behind somebody else count.
+
+    Args:
+        prior: Depth of a floor, which does not see people.
+        people: N people.
+        mesh: Depth of their visible surfaces, (H, W).
+    """
+    found = [(np.empty(0), np.empty(0), np.empty(0, int), np.empty(0, int), np.empty(0, int))]
+    down = _floor_normal(prior)
+    for i, vertices in enumerate(people.vertices.astype(np.float64)):
+        depth_below = vertices @ down
+        soles = vertices[depth_below > depth_below.max() - SOLE_THICKNESS]
+        pixels = prior.camera.project(soles)
+        in_view = np.isfinite(pixels).all(axis=1)
+        soles, (u, v) = soles[in_view], np.rint(pixels[in_view]).astype(int).T
+        inside = (u >= 0) & (u < prior.camera.width) & (v >= 0) & (v < prior.camera.height)
+        soles, u, v = soles[inside], u[inside], v[inside]
+        free = np.isin(mesh.person[v, u], (-1, i)) & np.isfinite(prior.depth_z[v, u])
+        u, v = u[free], v[free]
+        found.append((prior.depth_z[v, u], soles[free, 2], np.full(len(u), i), v, u))
+    return Anchors(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+
+
+def _floor_normal(prior: DepthImage) -> np.ndarray:
+    """Return the unit vector, (3,), that points straight down on the flat floor ``prior``."""
+    step = max(1, prior.depth_z.shape[0] // 32)
+    points = prior.camera.pixel_rays()[::step, ::step] * prior.depth_z[::step, ::step, None]
+    points = points[np.isfinite(points).all(axis=-1)].astype(np.float64)
+    normal = np.linalg.lstsq(points, np.ones(len(points)), rcond=None)[0]
+    return normal / max(np.linalg.norm(normal), 1e-9)
