@@ -180,3 +180,24 @@ def test_a_wide_lens_with_distortion():
 def test_nobody():
     reading = read(make_people(), depth_of([0, 0, 4]))
     assert reading.log_ratio.shape == (0,)
+
+
+def test_a_limb_that_is_posed_wrong_does_not_move_the_pelvis():
+    centre, limb = np.array([0.3, 0, 4.0]), np.array([-0.75, 0, 3.6])
+    person = make_people(centre)
+    both = np.concatenate([VERTICES, VERTICES + limb - centre])
+    faces = np.concatenate([FACES, FACES + len(VERTICES)])
+    person = replace(person, vertices=(centre + both)[None].astype(np.float32))
+    # The body is 0.1 m behind its estimate, the limb at 0.25 m before its own.
+    true = centre + np.array([0, 0, 0.1]), limb - np.array([0, 0, 0.25])
+    reading = PersonDepth(MeshRaycaster(faces)).read(person, depth_of(*true), 0)
+    assert np.exp(reading.log_ratio[0]) == pytest.approx(1 + 0.1 / 4.0, abs=2e-3)
+
+
+def test_where_the_trunk_is_not_seen_the_rest_tells():
+    centre = np.array([0, 0, 4.0])
+    person = make_people(centre)
+    limb = centre + np.array([0, 1.5, 0])
+    person = replace(person, vertices=(limb + VERTICES)[None].astype(np.float32))
+    reading = read(person, depth_of(limb + np.array([0, 0, 0.1])))
+    assert np.exp(reading.log_ratio[0]) == pytest.approx(1 + 0.1 / 4.0, abs=3e-3)

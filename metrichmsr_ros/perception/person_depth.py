@@ -25,6 +25,8 @@ MAX_BEHIND = 0.35  # of them that may lie behind: else what agrees stands before
 MIN_COVERAGE = 0.25  # of a person's pixels that must be measured and agree
 GATE = 3.0  # sigmas of the estimate within which the person is looked for
 MARGIN = 0.3  # m, beside that
+TRUNK = 0.5  # m about the pelvis: hips, trunk below the shoulders, upper thighs
+MIN_TRUNK = 0.2  # of a person's pixels
 # One sigma: what clothes and pose put between skin and mesh, then the sensor's, m and m / m².
 SURFACE_SIGMA, SENSOR_SIGMA, SENSOR_SLOPE = 0.03, 0.005, 0.0025
 UNKNOWN_SPEED = 1.0  # m/s
@@ -74,7 +76,8 @@ class PersonDepth:
         depth_z = _sampled(depth.depth_z, coarse)
         sigmas = _sigmas(people)
         for k, i in enumerate(seen):
-            offset = surface_offset(depth_z, mesh, k, reach=GATE * sigmas[i] + MARGIN)
+            trunk = near_pelvis(mesh, k, people.pelvis[i], coarse)
+            offset = surface_offset(depth_z, trunk, k, reach=GATE * sigmas[i] + MARGIN)
             if offset is None:
                 continue
             z = float(people.pelvis[i, 2])
@@ -91,6 +94,28 @@ class PersonDepth:
             size = max(1, camera.width // shrink), max(1, camera.height // shrink)
             self._cameras = camera, camera.resized(*size)
         return self._cameras[1]
+
+
+def near_pelvis(mesh: MeshDepth, person: int, pelvis: np.ndarray, camera: Camera) -> MeshDepth:
+    """Return the part of a person's surface that tells where the pelvis is.
+
+    An arm or a leg may be posed wrong in depth by more than a sensor errs, and says little about
+    the pelvis. Where hardly anything near it is seen, it is all of the person.
+
+    Args:
+        mesh: Of the people, (H, W).
+        person: Whose surface.
+        pelvis: His, (3,), metres.
+        camera: Of ``mesh``.
+    """
+    own = mesh.person == person
+    points = camera.pixel_rays()[own] * mesh.depth_z[own, None]
+    near = np.linalg.norm(points - pelvis, axis=-1) < TRUNK
+    if np.count_nonzero(near) < MIN_TRUNK * len(near):
+        return mesh
+    kept = np.full_like(mesh.person, -1)
+    kept[own] = np.where(near, person, -1)
+    return MeshDepth(mesh.depth_z, kept)
 
 
 def surface_offset(
