@@ -91,7 +91,7 @@ def photographs(path: Path) -> dict[str, list[Case]]:
         if true_z is None:
             continue
         pipeline.reset()
-        frame = Frame(image.read_rgb(), image.camera, stamp=0)
+        frame = Frame(image.read_image(), image.camera, stamp=0)
         mesh = pipeline.process(frame, want_mesh=True).mesh
         for i in range(DRAWS):
             prior = spoil_depth(true_z, np.random.default_rng(i), BENT)

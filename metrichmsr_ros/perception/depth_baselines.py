@@ -15,6 +15,7 @@ from metrichmsr_ros.perception.anchors import Anchors
 from metrichmsr_ros.perception.depth_refinement import fit_affine, MIN_ANCHORS, PERSON_SIGMA
 
 CELL_PX = 20
+SCALE_SIGMA = 0.2  # of a metric network's scale: the paper's prior has an AbsRel of 0.18
 # Beforehand, s and b (over the typical depth) about the global fit are taken for a random field of
 # this sigma that loses its memory over this share of the image's longer side. The bends of a prior
 # are smooth in the image, whatever stands before what.
@@ -31,7 +32,7 @@ def median_scale(anchors: Anchors) -> AffineField | None:
 
 def global_affine(anchors: Anchors, *, metric: bool) -> AffineField | None:
     """Return one factor and one shift, as ``fit_affine`` fits them."""
-    fit = fit_affine(anchors, metric=metric)
+    fit = fit_affine(anchors, metric=metric, scale_sigma=SCALE_SIGMA)
     return None if fit is None else AffineField.constant(*fit)
 
 
@@ -43,7 +44,7 @@ def smooth_affine(anchors: Anchors, prior_z: np.ndarray, *, metric: bool) -> Aff
         prior_z: The prior, (H, W), NaN where unknown.
         metric: Whether the prior is in metres.
     """
-    fit = fit_affine(anchors, metric=metric)
+    fit = fit_affine(anchors, metric=metric, scale_sigma=SCALE_SIGMA)
     if fit is None:
         return None
     grid = tuple(max(2, round(side / CELL_PX)) for side in prior_z.shape)

@@ -63,7 +63,9 @@ def refine_depth(prior: DepthImage, people: People, mesh: MeshDepth) -> DepthMap
     return DepthMap(depth_z, prior_z, prior.source, scale, shift, num_anchors)
 
 
-def fit_affine(anchors: Anchors, *, metric: bool) -> tuple[float, float] | None:
+def fit_affine(
+    anchors: Anchors, *, metric: bool, scale_sigma: float = SCALE_SIGMA
+) -> tuple[float, float] | None:
     """Fit ``mesh_z ≈ scale · prior_z + shift`` robustly to relative errors.
 
     However many pixels a person has, they share one error of his distance: a person counts once. A
@@ -72,6 +74,7 @@ def fit_affine(anchors: Anchors, *, metric: bool) -> tuple[float, float] | None:
     Args:
         anchors: Where both are known.
         metric: Whether the prior is in metres.
+        scale_sigma: Of a metric prior's scale.
 
     Returns:
         Scale and shift (metres), or None for too few anchors, an implausible scale, or a prior
@@ -87,7 +90,7 @@ def fit_affine(anchors: Anchors, *, metric: bool) -> tuple[float, float] | None:
     low, middle, high = np.percentile(prior_z, (5, 50, 95))
     columns = 2 if high - low > MIN_SPREAD * middle else 1
     rows = rows[:, :columns]
-    known = np.diag([SCALE_SIGMA**-2, SHIFT_SIGMA**-2])[:columns, :columns] * float(metric)
+    known = np.diag([scale_sigma**-2, SHIFT_SIGMA**-2])[:columns, :columns] * float(metric)
     solution = _solve_robustly(rows, evidence / PERSON_SIGMA**2, known)
     disagreement = np.median(np.abs(rows @ solution - 1.0))
     scale, shift = float(solution[0]), float(solution[1]) * unit if columns == 2 else 0.0
