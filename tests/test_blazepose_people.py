@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -133,6 +135,22 @@ def test_known_people_who_pass_each_other_are_both_kept():
 def test_known_people_on_one_body_are_one():
     same = together(standing(200, 240, 300), standing(201, 240, 301, visibility=0.9))
     assert suppress_duplicates(same, num_known=2).tolist() == [1]
+
+
+def test_a_known_person_who_is_read_off_the_one_before_is_hidden():
+    hidden = standing(235, 235, 290, visibility=0.45)
+    people = together(standing(200, 240, 300), hidden)
+    assert suppress_duplicates(people, num_known=2).tolist() == [0]
+    assert suppress_duplicates(people.select([1, 0]), num_known=2).tolist() == [1]
+    beside = together(standing(200, 240, 300), standing(275, 240, 300, visibility=0.45))
+    assert suppress_duplicates(beside, num_known=2).tolist() == [0, 1]
+
+
+def test_known_people_on_one_body_are_one_whatever_their_crops():
+    larger = standing(200, 240, 300, visibility=0.7)
+    rois = larger.next_rois * np.float32([1, 1, 1.8, 1])
+    people = together(standing(201, 240, 301), replace(larger, next_rois=rois))
+    assert suppress_duplicates(people, num_known=2).tolist() == [0]
 
 
 def test_nobody():

@@ -24,6 +24,7 @@ _SHOULDERS, _HIPS = [11, 12], [23, 24]
 _SAME_POINT = 0.06  # of the larger crop's side
 _SAME_SHARE = 0.3  # of the landmarks, of a new person
 _SAME_KNOWN_SHARE = 0.6  # of the landmarks, of two who may just be passing each other
+_MIN_PASSING_VISIBILITY = 0.5  # mean of the landmarks, of both of them
 _SAME_CENTRE = 0.12  # of the larger crop's side
 _SAME_SIZE = 1.6
 _PART_INSIDE = 0.8  # of a box's area
@@ -101,6 +102,8 @@ def _same_person(landmarks: Landmarks, num_known: int) -> np.ndarray:
     """Tell for each pair whether it shows one person, (N, N) bool.
 
     It does where enough landmarks coincide, or where crops of alike size have the same mid-hip.
+    Two who are known may just be passing each other, and coincide less. But who is hidden is read
+    off the other, and not clearly: he is taken for hidden.
     """
     points = landmarks.image[..., :2]
     apart = np.linalg.norm(points[:, None] - points[None], axis=-1)
@@ -108,10 +111,13 @@ def _same_person(landmarks: Landmarks, num_known: int) -> np.ndarray:
     share = (apart < _SAME_POINT * larger[..., None]).mean(axis=-1)
     centres = points[:, _HIPS].mean(axis=1)
     centres_apart = np.linalg.norm(centres[:, None] - centres[None], axis=-1)
-    same = (share > _SAME_SHARE) | (centres_apart < _SAME_CENTRE * larger)
+    same = ((share > _SAME_SHARE) | (centres_apart < _SAME_CENTRE * larger)) & alike
+    visibility = landmarks.visibility.mean(axis=1)
+    passing = np.minimum.outer(visibility, visibility) >= _MIN_PASSING_VISIBILITY
     known = slice(num_known)
-    same[known, known] = share[known, known] > _SAME_KNOWN_SHARE
-    return same & alike
+    same[known, known] &= ~passing[known, known]
+    same[known, known] |= share[known, known] > _SAME_KNOWN_SHARE
+    return same
 
 
 def _part_of_person(landmarks: Landmarks) -> np.ndarray:
