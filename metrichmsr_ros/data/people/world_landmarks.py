@@ -30,6 +30,7 @@ _HIPS = [23, 24]
 # Metres; what is farther off in the image is another person's, or nowhere.
 _MAX_SHIFT = 0.25
 _RIDGE = 1e-4  # m²; the truth's spread is a thousand times that
+_FLOOR = 1e-8  # m²: the hips lie about their middle, which leaves some errors no room
 _ROUNDS = 5
 _LEAST = 0.3  # of the median k: nobody counts for more than that
 
@@ -87,18 +88,7 @@ class WorldLandmarks:
         x = torch.cat([x, x.new_ones(len(x), 1)], 1)
         if len(x) <= x.shape[1]:
             raise ValueError(f'{len(x)} people, must be more than {x.shape[1]}')
-        y, factor = said.flatten(1).double(), x.new_ones(len(x), 1)
-        ridge = _RIDGE * len(x) * torch.eye(x.shape[1], dtype=x.dtype)
-        for _ in range(_ROUNDS):
-            weighted = x / factor.clamp(min=1).square()
-            solution = torch.linalg.solve(weighted.mT @ x + ridge, weighted.mT @ y)
-            missed = y - x @ solution
-            own = missed / factor.clamp(min=_LEAST)
-            covariance = own.mT @ own / len(own) + 1e-8 * torch.eye(y.shape[1], dtype=x.dtype)
-            spread = torch.linalg.cholesky(covariance)
-            white = torch.linalg.solve_triangular(spread, missed.mT, upper=False).mT
-            factor = white.square().mean(1, keepdim=True).sqrt()
-            factor = factor / factor.median()
+        solution, spread, factor = _robust_fit(x, said.flatten(1).double())
         measures = torch.cat([_measures(view).double(), x[:, -1:]], 1)
         slopes = torch.linalg.lstsq(measures, factor.log()).solution
         truths, shifts, offset = solution.split([3 * NUM_LANDMARKS, 2 * NUM_LANDMARKS, 1])
@@ -141,6 +131,31 @@ class WorldLandmarks:
 
 def _inputs(truth: Tensor, shift: Tensor) -> Tensor:
     return torch.cat([truth.flatten(1), shift.clamp(-_MAX_SHIFT, _MAX_SHIFT).flatten(1)], dim=1)
+
+
+def _robust_fit(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Fit y = x · solution + factor · spread · n with a factor of each row's own, median 1.
+
+    Args:
+        x: (B, inputs).
+        y: (B, outputs).
+
+    Returns:
+        Solution (inputs, outputs), spread (outputs, outputs) lower triangular, factor (B, 1).
+    """
+    factor = x.new_ones(len(x), 1)
+    ridge = _RIDGE * len(x) * torch.eye(x.shape[1], dtype=x.dtype)
+    for _ in range(_ROUNDS):
+        weighted = x / factor.clamp(min=1).square()
+        solution = torch.linalg.solve(weighted.mT @ x + ridge, weighted.mT @ y)
+        missed = y - x @ solution
+        own = missed / factor.clamp(min=_LEAST)
+        covariance = own.mT @ own / len(own) + _FLOOR * torch.eye(y.shape[1], dtype=x.dtype)
+        spread = torch.linalg.cholesky(covariance)
+        white = torch.linalg.solve_triangular(spread, missed.mT, upper=False).mT
+        factor = white.square().mean(1, keepdim=True).sqrt()
+        factor = factor / factor.median()
+    return solution, spread, factor
 
 
 def _measures(view: View) -> Tensor:
