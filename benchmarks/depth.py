@@ -35,7 +35,7 @@ BENT = PriorErrors(scale=0, shift=0, flattening=0, blur_px=0, glass=0)
 METHODS = {
     'median scale': lambda anchors, prior: median_scale(anchors),
     'global affine': lambda anchors, prior: global_affine(anchors, metric=True),
-    'smooth affine': lambda anchors, prior: smooth_affine(anchors, prior, metric=True),
+    'smooth affine': lambda anchors, prior: smooth_affine(anchors, prior.shape, metric=True),
 }
 PRIOR = 'prior'
 ROW = '| {:<14} | {:>6} | {:<13} | {:>6} | {:>7} | {:>6} | {:>5} |'

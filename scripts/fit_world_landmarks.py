@@ -11,19 +11,17 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
-from metrichmsr_ros.data.people.target import Target
+from metrichmsr_ros.data.people.crops import HIPS
+from metrichmsr_ros.data.people.observe import in_front
+from metrichmsr_ros.data.people.target import joined, Target
 from metrichmsr_ros.data.people.view import rate_view, View
 from metrichmsr_ros.data.people.world_landmarks import HEIGHT, WorldLandmarks
 from metrichmsr_ros.data.rendered.dataset import found, mirror_evidence, mirror_target
 from metrichmsr_ros.data.rendered.shards import read_folder, Readings
 from metrichmsr_ros.models.canonical import canonical
 from metrichmsr_ros.models.evidence import Evidence
-
-HIPS = [23, 24]
-NEAREST = 0.2  # metres; what is nearer is compared there
 
 
 def main() -> None:
@@ -33,14 +31,10 @@ def main() -> None:
     arguments = parser.parse_args()
     readings = Readings.joined([read_folder(folder) for folder in arguments.folders])
     readings = readings[found(readings)]
-    evidence, target = readings.evidence, readings.target
-    sides = (
-        pairs(evidence, target),
-        pairs(mirror_evidence(evidence), mirror_target(target)),
+    truth, shift, view, said = pairs(
+        joined((readings.evidence, mirror_evidence(readings.evidence))),
+        joined((readings.target, mirror_target(readings.target))),
     )
-    truths, shifts, views, readings_of = zip(*sides, strict=True)
-    truth, shift, said = torch.cat(truths), torch.cat(shifts), torch.cat(readings_of)
-    view = View(*(torch.cat(values) for values in zip(*views, strict=True)))
     model = WorldLandmarks.fit(truth, shift, view, said)
     model.save()
     print(f'{len(readings)} people, root mean squares over landmarks, mm in x, y, z:')
@@ -59,9 +53,10 @@ def pairs(evidence: Evidence, target: Target) -> tuple[Tensor, Tensor, View, Ten
     crop = canonical(evidence)
     frame, scale = crop.frame, (HEIGHT / target.height)[:, None, None]
     points = target.landmarks @ frame.axes
-    depth = points[..., 2:].clamp(min=NEAREST)
+    seen = in_front(points)
+    depth = seen[..., 2:]
     width = frame.angle[:, None, None] * depth[:, HIPS].mean(1, keepdim=True)
-    places = points[..., :2] / depth / frame.angle[:, None, None]
+    places = seen[..., :2] / depth / frame.angle[:, None, None]
     truth = points - points[:, HIPS].mean(1, keepdim=True)
     shift, view = width * (crop.plane - places), rate_view(target.landmarks, target.valid2d)
     return scale * truth, scale * shift, view, crop.world

@@ -56,21 +56,21 @@ def test_a_slope_is_undone_by_the_smooth_field(room):
     errors = {
         'prior': abs_rel(prior, depth_z),
         'global': abs_rel(global_affine(anchors, metric=True).apply(prior), depth_z),
-        'smooth': abs_rel(smooth_affine(anchors, prior, metric=True).apply(prior), depth_z),
+        'smooth': abs_rel(smooth_affine(anchors, prior.shape, metric=True).apply(prior), depth_z),
     }
     assert errors['smooth'] < 0.6 * errors['global'] <= 0.6 * errors['prior'] + 0.01
 
 
 def test_a_true_prior_stays(room):
     depth_z, mesh = room
-    field = smooth_affine(surface_anchors(depth_z, mesh), depth_z, metric=True)
+    field = smooth_affine(surface_anchors(depth_z, mesh), depth_z.shape, metric=True)
     np.testing.assert_allclose(field.apply(depth_z), depth_z, rtol=1e-3)
 
 
 def test_a_person_who_is_elsewhere_does_not_bend_the_field(room):
     depth_z, mesh = room
     wrong = MeshDepth(np.where(mesh.person == 1, 1.5 * mesh.depth_z, mesh.depth_z), mesh.person)
-    field = smooth_affine(surface_anchors(depth_z, wrong), depth_z, metric=True)
+    field = smooth_affine(surface_anchors(depth_z, wrong), depth_z.shape, metric=True)
     assert abs_rel(field.apply(depth_z), depth_z) < 0.08
 
 
@@ -80,7 +80,7 @@ def test_without_anchors_nothing_is_said(room):
     anchors = surface_anchors(depth_z, nobody)
     assert median_scale(anchors) is None
     assert global_affine(anchors, metric=True) is None
-    assert smooth_affine(anchors, depth_z, metric=True) is None
+    assert smooth_affine(anchors, depth_z.shape, metric=True) is None
 
 
 def test_what_is_unknown_or_falls_behind_the_camera_is_unknown():

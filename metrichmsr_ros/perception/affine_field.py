@@ -36,5 +36,12 @@ class AffineField:
             cv2.resize(values, size, interpolation=cv2.INTER_LINEAR)
             for values in (self.scale, self.shift)
         )
-        corrected = scale * depth_z.astype(np.float32, copy=False) + shift
-        return np.where(corrected > 0, corrected, np.float32(np.nan))
+        return corrected(depth_z.astype(np.float32, copy=False), scale, shift)
+
+
+def corrected(
+    depth_z: np.ndarray, scale: np.ndarray | np.float32, shift: np.ndarray | np.float32
+) -> np.ndarray:
+    """Return scale · depth_z + shift, NaN where that is unknown or not before the camera."""
+    moved = scale * depth_z + shift
+    return np.where(moved > 0, moved, np.float32(np.nan))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import cv2
 import numpy as np
@@ -34,6 +34,19 @@ class Anchors:
 
     def __len__(self) -> int:
         return len(self.prior_z)
+
+    def select(self, mask: np.ndarray) -> Anchors:
+        """Return those for which ``mask`` (A,) is true."""
+        return Anchors(*(getattr(self, item.name)[mask] for item in fields(self)))
+
+    @property
+    def share(self) -> np.ndarray:
+        """What each counts, (A,): however many a person has, they share one error of his distance.
+
+        Those of one person sum to 1.
+        """
+        _, index, counts = np.unique(self.person, return_inverse=True, return_counts=True)
+        return 1.0 / counts[index]
 
 
 def surface_anchors(prior_z: np.ndarray, mesh: MeshDepth) -> Anchors:

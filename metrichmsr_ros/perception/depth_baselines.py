@@ -36,20 +36,20 @@ def global_affine(anchors: Anchors, *, metric: bool) -> AffineField | None:
     return None if fit is None else AffineField.constant(*fit)
 
 
-def smooth_affine(anchors: Anchors, prior_z: np.ndarray, *, metric: bool) -> AffineField | None:
+def smooth_affine(anchors: Anchors, shape: tuple[int, ...], *, metric: bool) -> AffineField | None:
     """Return a smooth field about the global fit, by sparse weighted least squares.
 
     Args:
         anchors: Where prior and people are both known.
-        prior_z: The prior, (H, W), NaN where unknown.
+        shape: Height and width of the prior.
         metric: Whether the prior is in metres.
     """
     fit = fit_affine(anchors, metric=metric, scale_sigma=SCALE_SIGMA)
     if fit is None:
         return None
-    grid = tuple(max(2, round(side / CELL_PX)) for side in prior_z.shape)
+    grid = tuple(max(2, round(side / CELL_PX)) for side in shape)
     unit = float(np.median(anchors.prior_z))
-    rows, values = _observations(anchors, fit, unit=unit, shape=prior_z.shape, grid=grid)
+    rows, values = _observations(anchors, fit, unit=unit, shape=shape, grid=grid)
     stiff, cells = _stiffness(grid), grid[0] * grid[1]
     x = spsolve(csc_array(rows.T @ rows + block_diag([stiff, stiff])), rows.T @ values)
     scale = fit[0] * (1 + x[:cells])
@@ -65,7 +65,7 @@ def _observations(
     shape: tuple[int, ...],
     grid: tuple[int, ...],
 ) -> tuple[csc_array, np.ndarray]:
-    """Return weighted equations in (δs, δb) of all cells: one per cell and person.
+    """Return weighted equations in (δs, δb) of all cells, one per anchor.
 
     With δs = s / s₀ - 1 and δb = (b - b₀) / (s₀ · unit), the relative error of an anchor is
     (s₀ z + b₀) / m - 1 + s₀ z / m · δs + s₀ unit / m · δb.
@@ -73,14 +73,11 @@ def _observations(
     scale, shift = fit
     missed = 1 - (scale * anchors.prior_z + shift) / anchors.mesh_z
     kept = np.abs(missed) < OUTLIER
-    row = anchors.row[kept] * grid[0] // shape[0]
-    cell = row * grid[1] + anchors.column[kept] * grid[1] // shape[1]
-    person, prior_z, mesh_z = (
-        values[kept] for values in (anchors.person, anchors.prior_z, anchors.mesh_z)
-    )
-    _, of_person, sizes = np.unique(person, return_inverse=True, return_counts=True)
-    # However many pixels a person has, they share one error of his distance.
-    weight = 1 / np.sqrt(sizes[of_person]) / PERSON_SIGMA
+    anchors, missed = anchors.select(kept), missed[kept]
+    prior_z, mesh_z = anchors.prior_z, anchors.mesh_z
+    row = anchors.row * grid[0] // shape[0]
+    cell = row * grid[1] + anchors.column * grid[1] // shape[1]
+    weight = np.sqrt(anchors.share) / PERSON_SIGMA
     entries = np.arange(len(cell))
     rows = coo_array(
         (
@@ -89,7 +86,7 @@ def _observations(
         ),
         shape=(len(cell), 2 * grid[0] * grid[1]),
     )
-    return csc_array(rows), weight * missed[kept]
+    return csc_array(rows), weight * missed
 
 
 def _stiffness(grid: tuple[int, ...]) -> csc_array:

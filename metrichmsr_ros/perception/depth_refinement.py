@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from metrichmsr_ros.geometry.mesh_depth import MeshDepth
+from metrichmsr_ros.perception.affine_field import corrected
 from metrichmsr_ros.perception.anchors import Anchors, contact_anchors, surface_anchors
 from metrichmsr_ros.structures import DepthImage, DepthMap, People
 
@@ -52,8 +53,7 @@ def refine_depth(prior: DepthImage, people: People, mesh: MeshDepth) -> DepthMap
     fit = fit_affine(anchors, metric=prior.metric)
     if fit is not None:
         scale, shift = fit
-        depth_z = np.float32(scale) * prior_z + np.float32(shift)
-        depth_z = np.where(depth_z > 0, depth_z, np.float32(np.nan))
+        depth_z = corrected(prior_z, np.float32(scale), np.float32(shift))
     else:
         scale, shift = 1.0, 0.0
         depth_z = prior_z if prior.metric else np.full_like(prior_z, np.nan)
@@ -82,16 +82,14 @@ def fit_affine(
     """
     if len(anchors) < MIN_ANCHORS:
         return None
-    prior_z, mesh_z, person = anchors.prior_z, anchors.mesh_z, anchors.person
-    _, index, counts = np.unique(person, return_inverse=True, return_counts=True)
-    evidence = 1.0 / counts[index]
+    prior_z, mesh_z = anchors.prior_z, anchors.mesh_z
     unit = float(np.median(mesh_z))
     rows = np.stack([prior_z / mesh_z, unit / mesh_z], axis=1).astype(np.float64)
     low, middle, high = np.percentile(prior_z, (5, 50, 95))
     columns = 2 if high - low > MIN_SPREAD * middle else 1
     rows = rows[:, :columns]
     known = np.diag([scale_sigma**-2, SHIFT_SIGMA**-2])[:columns, :columns] * float(metric)
-    solution = _solve_robustly(rows, evidence / PERSON_SIGMA**2, known)
+    solution = _solve_robustly(rows, anchors.share / PERSON_SIGMA**2, known)
     disagreement = np.median(np.abs(rows @ solution - 1.0))
     scale, shift = float(solution[0]), float(solution[1]) * unit if columns == 2 else 0.0
     low, high = SCALE_RANGE if metric else (0.0, np.inf)

@@ -73,11 +73,11 @@ class PersonDepth:
             return reading
         coarse = self._coarse(depth.camera)
         mesh = self._raycaster.cast(people.vertices[seen], coarse)
-        depth_z = _sampled(depth.depth_z, coarse)
+        behind = _sampled(depth.depth_z, coarse) - mesh.depth_z
         sigmas = _sigmas(people)
         for k, i in enumerate(seen):
-            trunk = near_pelvis(mesh, k, people.pelvis[i], coarse)
-            offset = surface_offset(depth_z, trunk, k, reach=GATE * sigmas[i] + MARGIN)
+            pixels = near_pelvis(mesh, k, people.pelvis[i], coarse)
+            offset = surface_offset(behind[pixels], reach=GATE * sigmas[i] + MARGIN)
             if offset is None:
                 continue
             z = float(people.pelvis[i, 2])
@@ -96,8 +96,8 @@ class PersonDepth:
         return self._cameras[1]
 
 
-def near_pelvis(mesh: MeshDepth, person: int, pelvis: np.ndarray, camera: Camera) -> MeshDepth:
-    """Return the part of a person's surface that tells where the pelvis is.
+def near_pelvis(mesh: MeshDepth, person: int, pelvis: np.ndarray, camera: Camera) -> np.ndarray:
+    """Return the pixels of a person's surface that tell where the pelvis is, (H, W) bool.
 
     An arm or a leg may be posed wrong in depth by more than a sensor errs, and says little about
     the pelvis. Where hardly anything near it is seen, it is all of the person.
@@ -111,29 +111,22 @@ def near_pelvis(mesh: MeshDepth, person: int, pelvis: np.ndarray, camera: Camera
     own = mesh.person == person
     points = camera.pixel_rays()[own] * mesh.depth_z[own, None]
     near = np.linalg.norm(points - pelvis, axis=-1) < TRUNK
-    if np.count_nonzero(near) < MIN_TRUNK * len(near):
-        return mesh
-    kept = np.full_like(mesh.person, -1)
-    kept[own] = np.where(near, person, -1)
-    return MeshDepth(mesh.depth_z, kept)
+    if np.count_nonzero(near) >= MIN_TRUNK * len(near):
+        own[own] = near
+    return own
 
 
-def surface_offset(
-    depth_z: np.ndarray, mesh: MeshDepth, person: int, *, reach: float
-) -> float | None:
+def surface_offset(offsets: np.ndarray, *, reach: float) -> float | None:
     """Return by how much a person is measured behind his mesh.
 
     Args:
-        depth_z: Measured depth, (H, W), metres, NaN unknown.
-        mesh: Of the people, (H, W).
-        person: Whose pixels to read.
+        offsets: Measured depth less that of the mesh, (K,), metres, NaN unknown.
         reach: Greatest offset that the estimate allows, metres.
 
     Returns:
-        The median of depth less mesh over what agrees, metres along the optical axis; None where
+        The median over what agrees, metres along the optical axis; None where
         too little is measured, or what agrees may not be the person.
     """
-    offsets = (depth_z - mesh.depth_z)[mesh.person == person]
     size = len(offsets)
     offsets = np.sort(offsets[np.isfinite(offsets)])
     near = offsets[np.abs(offsets) <= reach]

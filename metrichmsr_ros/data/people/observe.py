@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from metrichmsr_ros.data.people.config import SampleConfig
-from metrichmsr_ros.data.people.crops import draw_rois, frame_places, to_crop, to_image
+from metrichmsr_ros.data.people.crops import draw_rois, frame_places, HIPS, to_crop, to_image
 from metrichmsr_ros.data.people.draws import Draws
 from metrichmsr_ros.data.people.lens import Lenses
 from metrichmsr_ros.data.people.noise import (
@@ -44,7 +44,7 @@ class _Reading(NamedTuple):
 
     places: Tensor
     world: Tensor
-    depth: Tensor = torch.zeros(())
+    depth: Tensor
     visibility: Tensor = torch.ones(())
     presence: Tensor = torch.ones(())
     score: Tensor = torch.ones(())
@@ -71,9 +71,9 @@ def observe(
     places = to_crop(rois, pixels)
     frame_rays, _ = lenses.unproject(to_image(rois, frame_places(places)))
     frame, width = crop_frame(frame_rays[:, :4]), _crop_width(target, frame_rays)
-    world = target.landmarks - target.landmarks[:, [23, 24]].mean(1, keepdim=True)
-    reading = _Reading(places, world @ frame.axes)
-    reading = reading._replace(depth=depth_gain() * reading.world[..., 2] / width[:, None])
+    world = target.landmarks - target.landmarks[:, HIPS].mean(1, keepdim=True)
+    world = world @ frame.axes
+    reading = _Reading(places, world, depth_gain() * world[..., 2] / width[:, None])
     if config.noise > 0:
         reading = _disturbed(
             draws,
@@ -146,5 +146,5 @@ def in_front(points: Tensor) -> Tensor:
 
 def _crop_width(target: Target, frame_rays: Tensor) -> Tensor:
     """Return the metres across the crop at the person's depth, (B,)."""
-    middle = target.landmarks[:, [23, 24], 2].mean(1).clamp(min=MIN_PELVIS)
+    middle = target.landmarks[:, HIPS, 2].mean(1).clamp(min=MIN_PELVIS)
     return (frame_rays[:, 1] - frame_rays[:, 0]).norm(dim=-1) * middle

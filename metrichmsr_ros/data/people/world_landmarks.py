@@ -20,13 +20,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from metrichmsr_ros.data.people.crops import HIPS
 from metrichmsr_ros.data.people.draws import Draws
 from metrichmsr_ros.data.people.view import View
 from metrichmsr_ros.structures import NUM_LANDMARKS
 
 HEIGHT = 1.65  # metres to which people are scaled: BlazePose shows an adult whatever the person
 _FILE = Path(__file__).with_suffix('.npz')
-_HIPS = [23, 24]
 # Metres; what is farther off in the image is another person's, or nowhere.
 _MAX_SHIFT = 0.25
 _RIDGE = 1e-4  # m²; the truth's spread is a thousand times that
@@ -119,14 +119,13 @@ class WorldLandmarks:
             view: As for ``fit``.
             share: Of the errors that do not come from the image's, (B,).
         """
-        x = truth.flatten(1)
+        x, s = _inputs(truth, shift).tensor_split([3 * NUM_LANDMARKS], dim=1)
         log_k = self.log_factor + _measures(view) @ self.of_view + self.log_spread * draws.normal()
         noise = log_k.exp()[:, None] * (draws.normal(3 * NUM_LANDMARKS) @ self.spread.mT)
-        still = self.expect(truth, torch.zeros_like(shift))
-        moved = self.expect(truth, shift) - still
-        said = x + share[:, None] * (still - x + noise) + moved
+        error = x @ self.of_truth.mT + self.offset - x + noise
+        said = x + share[:, None] * error + s @ self.of_shift.mT
         said = said.unflatten(1, (NUM_LANDMARKS, 3))
-        return said - said[:, _HIPS].mean(1, keepdim=True)
+        return said - said[:, HIPS].mean(1, keepdim=True)
 
 
 def _inputs(truth: Tensor, shift: Tensor) -> Tensor:
