@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 import logging
 import math
-from pathlib import Path
 import time
 from typing import Any
 
@@ -28,7 +27,15 @@ from metrichmsr_ros.models.vitpose_encoder import VitPoseEncoder
 from metrichmsr_ros.train_config import save_config, TrainConfig
 from metrichmsr_ros.train_log import CsvLog
 from metrichmsr_ros.train_people import Batches, draw_from
-from metrichmsr_ros.train_state import make_average, make_optimizer, TrainState, use_bfloat16
+from metrichmsr_ros.train_state import (
+    check_folder,
+    find_device,
+    learning_rate,
+    make_average,
+    make_optimizer,
+    TrainState,
+    use_bfloat16,
+)
 from metrichmsr_ros.validation import validate
 
 logger = logging.getLogger(__name__)
@@ -96,7 +103,7 @@ def train(
             the checkpoint does not fit the run.
         FloatingPointError: The loss is not a number.
     """
-    _check_folder(config.out / CHECKPOINT, resume=config.resume)
+    check_folder(config.out / CHECKPOINT, resume=config.resume)
     if config.threads:
         torch.set_num_threads(config.threads)
     size = min(config.validation_people, _VALIDATION_BATCH)
@@ -118,7 +125,7 @@ class _Trainer:
     ) -> None:
         self.config = config
         self.validation = validation
-        self.device = _device(config.device)
+        self.device = find_device(config.device)
         model = model.to(self.device)
         average = make_average(model, config.ema_decay)
         self.state = state = TrainState(model, average, make_optimizer(model, config))
@@ -223,15 +230,6 @@ class _Trainer:
         return figures
 
 
-def learning_rate(progress: float, config: TrainConfig) -> float:
-    """Return the rate at a share of the run, 0..1: a linear rise, then half a cosine."""
-    if progress < config.warmup:
-        return config.learning_rate * max(progress / config.warmup, 1e-3)
-    falling = (progress - config.warmup) / (1 - config.warmup)
-    cosine = 0.5 * (1 + math.cos(math.pi * min(falling, 1.0)))
-    return config.learning_rate * (config.final_rate + (1 - config.final_rate) * cosine)
-
-
 def _loader(sample: SampleBatch, config: TrainConfig, *, first_step: int) -> DataLoader[Batch]:
     batches = Batches(
         sample, batch_size=config.batch_size, first_seed=config.seed * _STEPS_PER_SEED
@@ -241,18 +239,3 @@ def _loader(sample: SampleBatch, config: TrainConfig, *, first_step: int) -> Dat
     return DataLoader(
         batches, batch_size=None, sampler=steps, num_workers=config.workers, **options
     )
-
-
-def _device(name: str) -> torch.device:
-    if name == 'auto':
-        name = 'cuda' if torch.cuda.is_available() else 'cpu'
-    elif name == 'cuda' and not torch.cuda.is_available():
-        raise ValueError("device is 'cuda', but torch sees no GPU")
-    return torch.device(name)
-
-
-def _check_folder(checkpoint: Path, *, resume: bool) -> None:
-    if resume and not checkpoint.is_file():
-        raise ValueError(f'nothing to resume: {checkpoint} does not exist')
-    if checkpoint.is_file() and not resume:
-        raise ValueError(f'{checkpoint} exists: give --resume=true, or another --out')

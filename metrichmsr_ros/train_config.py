@@ -63,31 +63,73 @@ class LossWeights:
 
 
 @dataclass(frozen=True)
-class TrainConfig:
-    """One training run. ``steps`` or ``minutes`` end it; the schedule fits whichever is given.
+class RunConfig:
+    """What every training run has. ``steps`` or ``minutes`` end it; the schedule fits either.
 
     Attributes:
         out: Folder of the run: config.json, log.csv, checkpoint.pt, and the model at the end.
         seed: Of the weights and of every batch; the validation set has its own.
-        init: Checkpoint to begin with, a folder or the name of one that ships; empty = random
-            weights of ``model``.
         steps: Optimizer steps; 0 = as ``minutes`` allow.
         minutes: Time to train, resumed time included; 0 = as ``steps`` say.
-        batch_size: People per step.
+        batch_size: Samples per step.
         learning_rate: At the end of the warm-up.
         final_rate: Of the cosine's end, as a share of ``learning_rate``.
         warmup: Share of the run in which the rate rises.
         weight_decay: AdamW's, on matrices only.
         clip_norm: Largest norm of the gradient; usual ones are 5 to 20.
         ema_decay: Of the averaged weights, which are validated and exported.
-        workers: Processes that make batches ahead; 0 = in this one.
         threads: Threads of torch in this process; 0 = torch's own choice.
         device: 'cpu', 'cuda', or 'auto' = a GPU where there is one.
         checkpoint_minutes: Between two checkpoints.
         log_every: Steps between two lines of the log.
         validate_every: Steps between two validations; there is always one at the end.
-        validation_people: Size of the validation set; above 256 a multiple of it is used.
         resume: Go on from ``out``'s checkpoint.
+    """
+
+    out: Path = Path('runs/blazepose')
+    seed: int = 0
+    steps: int = 0
+    minutes: float = 20.0
+    batch_size: int = 128
+    learning_rate: float = 1e-3
+    final_rate: float = 0.01
+    warmup: float = 0.03
+    weight_decay: float = 0.05
+    clip_norm: float = 20.0
+    ema_decay: float = 0.999
+    threads: int = 0
+    device: str = 'auto'
+    checkpoint_minutes: float = 5.0
+    log_every: int = 50
+    validate_every: int = 1000
+    resume: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.steps > 0) == (self.minutes > 0):
+            raise ValueError(
+                f'one of steps and minutes must be positive and the other 0, got '
+                f'steps={self.steps}, minutes={self.minutes}'
+            )
+        for name in ('batch_size', 'log_every', 'validate_every'):
+            at_least_one(self, name)
+        for name in ('learning_rate', 'clip_norm'):
+            if not getattr(self, name) > 0:
+                raise ValueError(f'{name} must be positive, got {getattr(self, name)}')
+        for name in ('final_rate', 'warmup', 'ema_decay'):
+            a_share(self, name)
+        if self.device not in ('auto', 'cpu', 'cuda'):
+            raise ValueError(f"device must be 'auto', 'cpu' or 'cuda', got {self.device!r}")
+
+
+@dataclass(frozen=True)
+class TrainConfig(RunConfig):
+    """One training run of the network that makes people metric.
+
+    Attributes:
+        init: Checkpoint to begin with, a folder or the name of one that ships; empty = random
+            weights of ``model``.
+        workers: Processes that make batches ahead; 0 = in this one.
+        validation_people: Size of the validation set; above 256 a multiple of it is used.
         model: Sizes of the network.
         data: The people it learns from.
         body_model: SMPL-format file of the body; empty = the body that ships.
@@ -102,26 +144,9 @@ class TrainConfig:
         loss: Weights of the terms.
     """
 
-    out: Path = Path('runs/blazepose')
-    seed: int = 0
     init: str = ''
-    steps: int = 0
-    minutes: float = 20.0
-    batch_size: int = 128
-    learning_rate: float = 1e-3
-    final_rate: float = 0.01
-    warmup: float = 0.03
-    weight_decay: float = 0.05
-    clip_norm: float = 20.0
-    ema_decay: float = 0.999
     workers: int = 1
-    threads: int = 0
-    device: str = 'auto'
-    checkpoint_minutes: float = 5.0
-    log_every: int = 50
-    validate_every: int = 1000
     validation_people: int = 2048
-    resume: bool = False
     model: MetricHMRConfig = field(default_factory=MetricHMRConfig)
     data: SampleConfig = field(default_factory=SampleConfig)
     body_model: str = ''
@@ -133,22 +158,21 @@ class TrainConfig:
     loss: LossWeights = field(default_factory=LossWeights)
 
     def __post_init__(self) -> None:
-        if (self.steps > 0) == (self.minutes > 0):
-            raise ValueError(
-                f'one of steps and minutes must be positive and the other 0, got '
-                f'steps={self.steps}, minutes={self.minutes}'
-            )
-        for name in ('batch_size', 'log_every', 'validate_every', 'validation_people'):
-            if getattr(self, name) < 1:
-                raise ValueError(f'{name} must be at least 1, got {getattr(self, name)}')
-        for name in ('learning_rate', 'clip_norm'):
-            if not getattr(self, name) > 0:
-                raise ValueError(f'{name} must be positive, got {getattr(self, name)}')
-        for name in ('final_rate', 'warmup', 'ema_decay', 'rendered_share'):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f'{name} must be in [0, 1), got {getattr(self, name)}')
-        if self.device not in ('auto', 'cpu', 'cuda'):
-            raise ValueError(f"device must be 'auto', 'cpu' or 'cuda', got {self.device!r}")
+        super().__post_init__()
+        at_least_one(self, 'validation_people')
+        a_share(self, 'rendered_share')
+
+
+def at_least_one(config: Any, name: str) -> None:
+    """Raise a ``ValueError`` unless a field is."""
+    if getattr(config, name) < 1:
+        raise ValueError(f'{name} must be at least 1, got {getattr(config, name)}')
+
+
+def a_share(config: Any, name: str) -> None:
+    """Raise a ``ValueError`` unless a field is within [0, 1)."""
+    if not 0 <= getattr(config, name) < 1:
+        raise ValueError(f'{name} must be in [0, 1), got {getattr(config, name)}')
 
 
 def read_settings(arguments: Sequence[str]) -> dict[str, str]:

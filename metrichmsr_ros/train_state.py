@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+import math
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import nn, Tensor
 from torch.optim.swa_utils import AveragedModel
 from torch.utils._pytree import tree_map_only
 
-from metrichmsr_ros.models.metric_hmr import MetricHMR
-from metrichmsr_ros.train_config import TrainConfig
+from metrichmsr_ros.train_config import RunConfig
+
+_Network = TypeVar('_Network', bound=nn.Module)
 
 
 @dataclass
-class TrainState:
+class TrainState(Generic[_Network]):
     """What changes while a run goes on.
 
     Attributes:
@@ -28,7 +30,7 @@ class TrainState:
         seconds: Time spent, resumed runs included.
     """
 
-    model: MetricHMR
+    model: _Network
     ema: AveragedModel
     optimizer: torch.optim.Optimizer
     step: int = 0
@@ -69,7 +71,7 @@ class TrainState:
             torch.cuda.set_rng_state_all([value.cpu() for value in state['cuda_rng']])
 
 
-def make_optimizer(model: MetricHMR, config: TrainConfig) -> torch.optim.Optimizer:
+def make_optimizer(model: nn.Module, config: RunConfig) -> torch.optim.Optimizer:
     """Return AdamW; only matrices decay."""
     parameters = [value for value in model.parameters() if value.requires_grad]
     groups = [
@@ -79,7 +81,7 @@ def make_optimizer(model: MetricHMR, config: TrainConfig) -> torch.optim.Optimiz
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
 
 
-def make_average(model: MetricHMR, decay: float) -> AveragedModel:
+def make_average(model: nn.Module, decay: float) -> AveragedModel:
     """Return a copy of ``model`` that follows it as an exponential average."""
 
     @torch.no_grad()
@@ -104,3 +106,33 @@ def use_bfloat16(module: nn.Module, device: torch.device) -> None:
 
     module.register_forward_pre_hook(enter)
     module.register_forward_hook(leave, always_call=True)
+
+
+def learning_rate(progress: float, config: RunConfig) -> float:
+    """Return the rate at a share of the run, 0..1: a linear rise, then half a cosine."""
+    if progress < config.warmup:
+        return config.learning_rate * max(progress / config.warmup, 1e-3)
+    falling = (progress - config.warmup) / (1 - config.warmup)
+    cosine = 0.5 * (1 + math.cos(math.pi * min(falling, 1.0)))
+    return config.learning_rate * (config.final_rate + (1 - config.final_rate) * cosine)
+
+
+def find_device(name: str) -> torch.device:
+    """Return the device of a run's ``device``.
+
+    Raises:
+        ValueError: It is 'cuda' and there is no GPU.
+    """
+    if name == 'auto':
+        name = 'cuda' if torch.cuda.is_available() else 'cpu'
+    elif name == 'cuda' and not torch.cuda.is_available():
+        raise ValueError("device is 'cuda', but torch sees no GPU")
+    return torch.device(name)
+
+
+def check_folder(checkpoint: Path, *, resume: bool) -> None:
+    """Raise a ``ValueError`` where a run would overwrite another, or has none to go on with."""
+    if resume and not checkpoint.is_file():
+        raise ValueError(f'nothing to resume: {checkpoint} does not exist')
+    if checkpoint.is_file() and not resume:
+        raise ValueError(f'{checkpoint} exists: give --resume=true, or another --out')

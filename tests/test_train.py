@@ -14,7 +14,7 @@ from metrichmsr_ros.geometry.rotations import aa_to_matrix
 from metrichmsr_ros.models.evidence import Evidence, RAY_MAP_SIZE
 from metrichmsr_ros.models.metric_hmr import MetricHMR
 from metrichmsr_ros.models.network_config import MetricHMRConfig
-from metrichmsr_ros.train import learning_rate, train
+from metrichmsr_ros.train import train
 from metrichmsr_ros.train_config import LossWeights, TrainConfig
 from metrichmsr_ros.train_log import read_log
 from metrichmsr_ros.train_people import Batches

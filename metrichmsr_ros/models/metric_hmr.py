@@ -192,19 +192,21 @@ class MetricHMR(nn.Module):
                 raise ValueError(f'it is for body {config["body_model"]!r}, not {body.name!r}')
             network = cls(MetricHMRConfig.from_dict(config['network']), body)
             weights = load_file(folder / WEIGHTS_FILE)
-            network._check_weights(weights)
+            check_weights(network, weights)
         except (OSError, ValueError, TypeError, SafetensorError) as error:
             raise CheckpointError(f'checkpoint {folder}: {error}') from error
         network.load_state_dict(weights)
         return network.eval()
 
-    def _check_weights(self, weights: dict[str, Tensor]) -> None:
-        wanted = self.state_dict()
-        check_names(set(weights), set(wanted), 'weights')
-        for name, value in wanted.items():
-            if weights[name].shape != value.shape:
-                shapes = tuple(weights[name].shape), tuple(value.shape)
-                raise ValueError(f'{name} is {shapes[0]}: it must be {shapes[1]}')
+
+def check_weights(network: nn.Module, weights: dict[str, Tensor]) -> None:
+    """Raise a ``ValueError`` unless ``weights`` are those of ``network``, by name and shape."""
+    wanted = network.state_dict()
+    check_names(set(weights), set(wanted), 'weights')
+    for name, value in wanted.items():
+        if weights[name].shape != value.shape:
+            shapes = tuple(weights[name].shape), tuple(value.shape)
+            raise ValueError(f'{name} is {shapes[0]}: it must be {shapes[1]}')
 
 
 def find_checkpoint(path_or_name: str | PathLike[str]) -> Path:

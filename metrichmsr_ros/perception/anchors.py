@@ -11,6 +11,9 @@ from metrichmsr_ros.geometry.mesh_depth import MeshDepth
 from metrichmsr_ros.structures import DepthImage, People
 
 SOLE_THICKNESS = 0.03  # m above the lowest vertex that still count as touching the floor
+# One sigma of what is known beforehand of a person's distance from one camera, over it.
+PERSON_SIGMA = 0.06
+LEAST_SIGMA = 0.03
 EDGE_PX = 2  # mesh and person disagree most along the outline
 
 
@@ -24,6 +27,7 @@ class Anchors:
         person: Whose pixel it is, (A,) integers.
         row: (A,) integers.
         column: (A,) integers.
+        sigma: One sigma of the person's distance over it, (A,).
     """
 
     prior_z: np.ndarray
@@ -31,6 +35,7 @@ class Anchors:
     person: np.ndarray
     row: np.ndarray
     column: np.ndarray
+    sigma: np.ndarray
 
     def __len__(self) -> int:
         return len(self.prior_z)
@@ -49,19 +54,37 @@ class Anchors:
         return 1.0 / counts[index]
 
 
-def surface_anchors(prior_z: np.ndarray, mesh: MeshDepth) -> Anchors:
+def distance_sigmas(people: People) -> np.ndarray:
+    """Return one sigma of each one's distance, over it, (N,).
+
+    It is never below ``LEAST_SIGMA``: whose every image errs alike errs more than a filter knows.
+    """
+    pelvis = people.pelvis.astype(np.float64)
+    distance = np.linalg.norm(pelvis, axis=1)
+    ray = pelvis / distance[:, None]
+    variance = np.einsum('ni,nij,nj->n', ray, people.pelvis_covariance, ray)
+    sigma = np.sqrt(np.maximum(variance, 0)) / distance
+    return np.where(np.isfinite(sigma), np.maximum(sigma, LEAST_SIGMA), PERSON_SIGMA)
+
+
+def surface_anchors(
+    prior_z: np.ndarray, mesh: MeshDepth, sigmas: np.ndarray, *, edge: int = EDGE_PX
+) -> Anchors:
     """Return the pixels well inside the people's outlines.
 
     Args:
         prior_z: Depth that sees people, (H, W), NaN where unknown.
         mesh: Depth of their visible surfaces, (H, W).
+        sigmas: As from ``distance_sigmas``, of the people whom ``mesh.person`` indexes, (N,).
+        edge: Pixels along the outlines that are left out.
     """
-    kernel = np.ones((2 * EDGE_PX + 1, 2 * EDGE_PX + 1), np.uint8)
+    kernel = np.ones((2 * edge + 1, 2 * edge + 1), np.uint8)
     person = mesh.person
     inside = (cv2.erode(person, kernel) == person) & (cv2.dilate(person, kernel) == person)
     usable = inside & (person >= 0) & np.isfinite(prior_z) & (prior_z > 0)
     row, column = np.nonzero(usable)
-    return Anchors(prior_z[usable], mesh.depth_z[usable], person[usable], row, column)
+    owner = person[usable]
+    return Anchors(prior_z[usable], mesh.depth_z[usable], owner, row, column, sigmas[owner])
 
 
 def contact_anchors(prior: DepthImage, people: People, mesh: MeshDepth) -> Anchors:
@@ -74,11 +97,12 @@ def contact_anchors(prior: DepthImage, people: People, mesh: MeshDepth) -> Ancho
         people: N people.
         mesh: Depth of their visible surfaces, (H, W).
     """
-    found = [(np.empty(0), np.empty(0), np.empty(0, int), np.empty(0, int), np.empty(0, int))]
+    integers = np.empty(0, int)
+    found = [(np.empty(0), np.empty(0), integers, integers, integers, np.empty(0))]
+    sigmas = distance_sigmas(people)
     down = _floor_normal(prior)
     for i, vertices in enumerate(people.vertices.astype(np.float64)):
-        depth_below = vertices @ down
-        soles = vertices[depth_below > depth_below.max() - SOLE_THICKNESS]
+        soles = sole_points(vertices, down)
         pixels = prior.camera.project(soles)
         in_view = np.isfinite(pixels).all(axis=1)
         soles, (u, v) = soles[in_view], np.rint(pixels[in_view]).astype(int).T
@@ -86,8 +110,28 @@ def contact_anchors(prior: DepthImage, people: People, mesh: MeshDepth) -> Ancho
         soles, u, v = soles[inside], u[inside], v[inside]
         free = np.isin(mesh.person[v, u], (-1, i)) & np.isfinite(prior.depth_z[v, u])
         u, v = u[free], v[free]
-        found.append((prior.depth_z[v, u], soles[free, 2], np.full(len(u), i), v, u))
+        found.append(
+            (
+                prior.depth_z[v, u],
+                soles[free, 2],
+                np.full(len(u), i),
+                v,
+                u,
+                np.full(len(u), sigmas[i]),
+            )
+        )
     return Anchors(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+
+
+def sole_points(vertices: np.ndarray, down: np.ndarray) -> np.ndarray:
+    """Return what of a person may touch the floor, (S, 3).
+
+    Args:
+        vertices: (V, 3), metres.
+        down: Unit vector straight down, (3,).
+    """
+    below = vertices @ down
+    return vertices[below > below.max() - SOLE_THICKNESS]
 
 
 def _floor_normal(prior: DepthImage) -> np.ndarray:

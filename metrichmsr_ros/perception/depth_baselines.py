@@ -12,7 +12,7 @@ from scipy.sparse.linalg import spsolve
 
 from metrichmsr_ros.perception.affine_field import AffineField
 from metrichmsr_ros.perception.anchors import Anchors
-from metrichmsr_ros.perception.depth_refinement import fit_affine, MIN_ANCHORS, PERSON_SIGMA
+from metrichmsr_ros.perception.depth_refinement import fit_affine, MIN_ANCHORS
 
 CELL_PX = 20
 SCALE_SIGMA = 0.2  # of a metric network's scale: the paper's prior has an AbsRel of 0.18
@@ -77,7 +77,7 @@ def _observations(
     prior_z, mesh_z = anchors.prior_z, anchors.mesh_z
     row = anchors.row * grid[0] // shape[0]
     cell = row * grid[1] + anchors.column * grid[1] // shape[1]
-    weight = np.sqrt(anchors.share) / PERSON_SIGMA
+    weight = np.sqrt(anchors.share) / anchors.sigma
     entries = np.arange(len(cell))
     rows = coo_array(
         (

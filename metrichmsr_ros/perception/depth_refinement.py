@@ -11,15 +11,20 @@ import numpy as np
 
 from metrichmsr_ros.geometry.mesh_depth import MeshDepth
 from metrichmsr_ros.perception.affine_field import corrected
-from metrichmsr_ros.perception.anchors import Anchors, contact_anchors, surface_anchors
+from metrichmsr_ros.perception.anchors import (
+    Anchors,
+    contact_anchors,
+    distance_sigmas,
+    PERSON_SIGMA,
+    surface_anchors,
+)
 from metrichmsr_ros.structures import DepthImage, DepthMap, People
 
 MIN_ANCHORS = 10
 MIN_SPREAD = 0.1  # of the median: with less the shift cannot be told from the scale
 SCALE_RANGE = (0.5, 2.0)  # of a metric prior; what asks for more is an error, not a scale
-# One sigma of what is known beforehand: of a person's distance from one camera, as a fraction, and
-# of a metric prior's scale and shift (as a fraction of the median distance).
-PERSON_SIGMA = 0.06
+# One sigma of what is known beforehand of a metric prior's scale and shift (as a fraction of the
+# median distance).
 SCALE_SIGMA = 0.1
 SHIFT_SIGMA = 0.05
 HUBER, TUKEY = 1.5, 4.7  # sigmas
@@ -47,7 +52,7 @@ def refine_depth(prior: DepthImage, people: People, mesh: MeshDepth) -> DepthMap
     """
     prior_z = prior.depth_z
     if prior.sees_people:
-        anchors = surface_anchors(prior_z, mesh)
+        anchors = surface_anchors(prior_z, mesh, distance_sigmas(people))
     else:
         anchors = contact_anchors(prior, people, mesh)
     fit = fit_affine(anchors, metric=prior.metric)
@@ -89,7 +94,7 @@ def fit_affine(
     columns = 2 if high - low > MIN_SPREAD * middle else 1
     rows = rows[:, :columns]
     known = np.diag([scale_sigma**-2, SHIFT_SIGMA**-2])[:columns, :columns] * float(metric)
-    solution = _solve_robustly(rows, anchors.share / PERSON_SIGMA**2, known)
+    solution = _solve_robustly(rows, anchors.share / anchors.sigma**2, known)
     disagreement = np.median(np.abs(rows @ solution - 1.0))
     scale, shift = float(solution[0]), float(solution[1]) * unit if columns == 2 else 0.0
     low, high = SCALE_RANGE if metric else (0.0, np.inf)

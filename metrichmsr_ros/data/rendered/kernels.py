@@ -144,11 +144,11 @@ def _paint(
 @wp.kernel
 def draw_room(
     rays: wp.array2d(dtype=wp.vec3), origin: wp.vec3, low: wp.array(dtype=wp.vec3),
-    high: wp.array(dtype=wp.vec3), patterns: wp.array(dtype=wp.int32),
-    firsts: wp.array(dtype=wp.vec3), seconds: wp.array(dtype=wp.vec3),
-    scales: wp.array(dtype=wp.float32), outdoors: int, way: wp.vec3, key: wp.vec3,
-    ambient: wp.vec3, shadow: wp.array2d(dtype=wp.float32), shadow_low: wp.vec2,
-    shadow_step: float, seed: int,
+    high: wp.array(dtype=wp.vec3), turns: wp.array(dtype=wp.mat33),
+    patterns: wp.array(dtype=wp.int32), firsts: wp.array(dtype=wp.vec3),
+    seconds: wp.array(dtype=wp.vec3), scales: wp.array(dtype=wp.float32), outdoors: int,
+    way: wp.vec3, key: wp.vec3, ambient: wp.vec3, shadow: wp.array2d(dtype=wp.float32),
+    shadow_low: wp.vec2, shadow_step: float, seed: int,
     colour: wp.array2d(dtype=wp.vec3), depth: wp.array2d(dtype=wp.float32),
 ):  # fmt: skip
     """Colour and depth (the ray's parameter) of what is around: the first box from inside."""
@@ -158,8 +158,10 @@ def draw_room(
     which = int(-1)
     normal = wp.vec3(0.0, 1.0, 0.0)
     for box in range(low.shape[0]):
-        a = wp.cw_div(low[box] - origin, ray)
-        b = wp.cw_div(high[box] - origin, ray)
+        start = turns[box] * origin
+        along = turns[box] * ray
+        a = wp.cw_div(low[box] - start, along)
+        b = wp.cw_div(high[box] - start, along)
         enter3 = wp.min(a, b)
         leave3 = wp.max(a, b)
         enter = wp.max(enter3)
@@ -178,8 +180,9 @@ def draw_room(
                 nearest = t
                 which = box
                 normal = wp.vec3(0.0, 0.0, 0.0)
-                side = -wp.sign(ray[axis])
+                side = -wp.sign(along[axis])
                 normal[axis] = side
+                normal = wp.transpose(turns[box]) * normal
     depth[row, column] = nearest
     if which < 0:
         up = wp.normalize(ray)[1]
@@ -204,7 +207,8 @@ def draw_room(
             first = firsts[last]
             second = seconds[last]
             scale = scales[last]
-        albedo = _paint(paint, point, normal, first, second, scale, seed + which)
+        own, face = turns[which] * point, turns[which] * normal
+        albedo = _paint(paint, own, face, first, second, scale, seed + which)
         lit = wp.max(wp.dot(normal, way), 0.0)
         glow = float(1.0)
         # Corners are dark.

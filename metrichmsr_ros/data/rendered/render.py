@@ -188,7 +188,8 @@ class CropRenderer:
         self._launch(
             kernels.draw_room, shape,
             [_array(rays, wp.vec3), wp.vec3(*origin), _array(room.low, wp.vec3),
-             _array(room.high, wp.vec3), _array(room.patterns, wp.int32),
+             _array(room.high, wp.vec3), _array(room.turns, wp.mat33),
+             _array(room.patterns, wp.int32),
              _array(room.firsts, wp.vec3), _array(room.seconds, wp.vec3),
              _array(room.scales, wp.float32), int(room.outdoors), wp.vec3(*room.ways[0]),
              wp.vec3(*room.lights[0]), wp.vec3(*(3.2 * room.ambient)),

@@ -16,8 +16,10 @@ class Room:
     """What is around one person. World axes: y up, the floor at 0, metres.
 
     Attributes:
-        low: Corners of boxes, (K, 3); the first is the room itself.
+        low: Corners of boxes in their own axes, (K, 3); the first is the room itself.
         high: Opposite corners, (K, 3).
+        turns: World axes in the boxes' own, (K, 3, 3): rotations about the world's origin, none
+            of the room.
         patterns: Kinds of paint, (K + 2,); the last two are the ceiling's and the walls'.
         firsts: Colours, (K + 2, 3).
         seconds: Other colours, (K + 2, 3).
@@ -30,6 +32,7 @@ class Room:
 
     low: np.ndarray
     high: np.ndarray
+    turns: np.ndarray
     patterns: np.ndarray
     firsts: np.ndarray
     seconds: np.ndarray
@@ -92,8 +95,9 @@ def draw_room(
         firsts[-2] = np.array([0.35, 0.55, 0.9]) * rng.uniform(0.6, 1.2)
         seconds[-2] = rng.uniform(0.5, 0.9)
     ways, lights = _lights(rng, outdoors)
+    turns = np.tile(np.eye(3), (len(lows), 1, 1))
     return Room(
-        np.stack(lows), np.stack(highs), patterns, np.clip(firsts, 0.01, 0.9),
+        np.stack(lows), np.stack(highs), turns, patterns, np.clip(firsts, 0.01, 0.9),
         np.clip(seconds, 0.01, 0.9), scales, outdoors, ways, lights, lights[1:].mean(0),
     )  # fmt: skip
 

@@ -59,7 +59,7 @@ def draw_scene(
     surfaces = [surface, *_company(people, index, R, origin, rng)]
     room = draw_room(
         rng, camera=origin, low=world.min(0), high=world.max(0),
-        seat=_seat(people.target.joints[index].double().numpy() @ R + origin, rng),
+        seat=seat_under(people.target.joints[index].double().numpy() @ R + origin, rng),
     )  # fmt: skip
     looks = rng.permutation(renderer.num_looks)[: len(surfaces)]
     picture = renderer.render(
@@ -90,7 +90,9 @@ def _company(
     return placed
 
 
-def _seat(joints: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray] | None:
+def seat_under(
+    joints: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray] | None:
     """Return a box under somebody who sits in the air, from joints in the world."""
     pelvis, hips, knees, feet = joints[0], joints[[1, 2]], joints[[4, 5]], joints[[7, 8]]
     flat = (hips[:, 1] - knees[:, 1] < 0.5 * np.linalg.norm(hips - knees, axis=-1)).all()
