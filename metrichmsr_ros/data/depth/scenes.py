@@ -97,9 +97,10 @@ class SceneRenderer:
 
     def _scene(self, groups: Groups, index: int, rng: np.random.Generator) -> DepthScene | None:
         """Render one camera's group; None where the camera sees no depth worth learning from."""
-        camera = grid_camera(camera_of(groups.lenses[index : index + 1]))
+        lens = groups.lenses[index : index + 1]
+        camera = grid_camera(camera_of(lens))
         rays = camera.pixel_rays()
-        if not np.isfinite(rays).all():
+        if not (np.isfinite(rays).all() and _sees_everywhere(lens)):
             return None
         rows = np.flatnonzero(groups.camera.numpy() == index)
         image, depth_z, seen, down = self._picture(groups, index, rows, camera, rng)
@@ -145,7 +146,7 @@ class SceneRenderer:
             surfaces, rng.permutation(_LOOKS)[: len(rows)],
             lens=_resized(lens, camera),
             window=Window(np.zeros(2), 1.0, camera.width, camera.height),
-            room=room, R_cam_world=R, origin=origin, seed=int(rng.integers(1 << 30)),
+            room=room, R_cam_world=R, origin=origin, seed=int(rng.integers(1 << 30)), ray_step=2,
         )  # fmt: skip
         image = develop(picture.colour, rng, scale=camera.width / float(lens.size[0, 0]))
         depth_z = np.where(picture.depth_z < MAX_DEPTH, picture.depth_z, np.float32(np.nan))
@@ -158,6 +159,14 @@ def _resized(lens: Lenses, camera: Camera) -> Lenses:
     scale = size / lens.size
     centre = (lens.centre + 0.5) * scale - 0.5
     return replace(lens, size=size, focal=lens.focal * scale, centre=centre)
+
+
+def _sees_everywhere(lens: Lenses) -> bool:
+    """Whether each pixel of a lens has a ray."""
+    width, height = (lens.size[0] - 1).tolist()
+    columns, rows = torch.linspace(0, width, 9), torch.linspace(0, height, 9)
+    pixels = torch.stack(torch.meshgrid(columns, rows, indexing='xy'), -1).reshape(1, -1, 2)
+    return bool(lens.unproject(pixels)[1].all())
 
 
 def _detected(

@@ -27,7 +27,6 @@ _MAP = 112  # cells along a shadow map
 _REACH = 1.35  # metres from the person's middle that shadow maps hold
 _BIAS = 0.035
 _GROUND, _GROUND_STEP = 128, 0.035
-_RAY_STEP = 8  # pixels between exact rays of the room
 
 
 @dataclass(frozen=True)
@@ -86,6 +85,7 @@ class CropRenderer:
         R_cam_world: np.ndarray,
         origin: np.ndarray,
         seed: int,
+        ray_step: int = 8,
     ) -> Picture:
         """Render people.
 
@@ -98,6 +98,8 @@ class CropRenderer:
             R_cam_world: World axes in the camera's, (3, 3).
             origin: Camera centre in the world, (3,).
             seed: Of the surroundings' grain.
+            ray_step: Pixels between exact rays of the room; a window on a whole wide image needs
+                them denser than one on a crop.
         """
         skin = surfaces.reshape(-1, 3)
         offs = np.concatenate([self._looks[look].stand_off for look in looks])[:, None]
@@ -112,7 +114,11 @@ class CropRenderer:
         world = points @ R_cam_world + origin  # rows: Rᵀ p + o
         light = self._light(world, normals @ R_cam_world, room)
         behind, behind_depth = self._room(
-            lens, window, room, R_cam_world, origin, self._ground(world, room.ways[0]), seed
+            _window_rays(lens, window, ray_step) @ R_cam_world.astype(np.float32),
+            room,
+            origin,
+            self._ground(world, room.ways[0]),
+            seed,
         )
         colour = wp.empty(shape, dtype=wp.vec3, device='cpu')
         depth = wp.empty(shape, dtype=wp.float32, device='cpu')
@@ -173,18 +179,15 @@ class CropRenderer:
 
     def _room(
         self,
-        lens: Lenses,
-        window: Window,
+        rays: np.ndarray,
         room: Room,
-        R: np.ndarray,
         origin: np.ndarray,
         ground: tuple[np.ndarray, np.ndarray],
         seed: int,
     ) -> tuple[wp.array, wp.array]:
-        shape = (window.height, window.width)
+        shape = rays.shape[:2]
         colour = wp.empty(shape, dtype=wp.vec3, device='cpu')
         depth = wp.empty(shape, dtype=wp.float32, device='cpu')
-        rays = _window_rays(lens, window) @ R.astype(np.float32)
         self._launch(
             kernels.draw_room, shape,
             [_array(rays, wp.vec3), wp.vec3(*origin), _array(room.low, wp.vec3),
@@ -205,10 +208,10 @@ class CropRenderer:
         wp.launch(kernel, dim=dim, inputs=inputs, outputs=outputs, device='cpu')
 
 
-def _window_rays(lens: Lenses, window: Window) -> np.ndarray:
+def _window_rays(lens: Lenses, window: Window, step: int) -> np.ndarray:
     """Return z = 1 rays of the window's pixels, (H, W, 3): exact ones, interpolated."""
-    columns = np.linspace(0, window.width - 1, window.width // _RAY_STEP + 2)
-    rows = np.linspace(0, window.height - 1, window.height // _RAY_STEP + 2)
+    columns = np.linspace(0, window.width - 1, window.width // step + 2)
+    rows = np.linspace(0, window.height - 1, window.height // step + 2)
     grid = np.stack(np.meshgrid(columns, rows), -1)
     pixels = torch.from_numpy(window.to_image(grid).astype(np.float32))
     rays = lens.unproject(pixels.reshape(1, -1, 2))[0].reshape(1, len(rows), len(columns), 3)

@@ -1,0 +1,80 @@
+"""The depth refiner in the frame pipeline: a network's field of scale and shift."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+
+from metrichmsr_ros.geometry.camera import Camera
+from metrichmsr_ros.models.depth_refiner import DepthRefiner
+from metrichmsr_ros.models.depth_refiner_input import anchor_maps, grid_camera, refiner_input
+from metrichmsr_ros.perception.affine_field import AffineField, corrected
+from metrichmsr_ros.perception.anchors import Anchors
+from metrichmsr_ros.perception.depth_refinement import fit_affine
+from metrichmsr_ros.structures import DepthImage, Frame, People
+
+_ENOUGH = 2000  # anchors are enough for two numbers
+
+
+class LearnedField:
+    """What one factor and one shift leave, the network corrects; follows ``FieldEstimator``.
+
+    Without sound anchors there is no field: nobody in view changes nothing.
+    """
+
+    def __init__(self, network: DepthRefiner) -> None:
+        """Take a network for inference.
+
+        Args:
+            network: On the CPU; put into evaluation mode.
+        """
+        self._network = network.eval()
+        self._rays: tuple[Camera, torch.Tensor] | None = None
+
+    @torch.inference_mode()
+    def estimate(
+        self, frame: Frame, prior: DepthImage, anchors: Anchors, people: People
+    ) -> AffineField | None:
+        """Return the correction of a prior, None where the anchors say nothing sound.
+
+        Args:
+            frame: The image that the prior shows.
+            prior: On the frame's camera.
+            anchors: Where people are known, in the prior's pixels.
+            people: Not looked at: what is known of them is in the anchors.
+        """
+        some = anchors.select(np.arange(0, len(anchors), max(1, len(anchors) // _ENOUGH)))
+        fit = fit_affine(some, metric=prior.metric, scale_sigma=prior.scale_sigma)
+        if fit is None:
+            return None
+        camera, rays = self._grid(frame.camera)
+        size, shape = (camera.width, camera.height), (camera.height, camera.width)
+        image = cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA)
+        prior_z = cv2.resize(prior.depth_z, size, interpolation=cv2.INTER_NEAREST_EXACT)
+        anchor_z, sigma = anchor_maps(
+            anchors.row * shape[0] // prior.depth_z.shape[0],
+            anchors.column * shape[1] // prior.depth_z.shape[1],
+            anchors.mesh_z,
+            anchors.sigma,
+            shape,
+        )
+        depth_z = corrected(prior_z, np.float32(fit[0]), np.float32(fit[1]))
+        scene = refiner_input(
+            torch.from_numpy(image).permute(2, 0, 1)[None],
+            *(torch.from_numpy(values)[None] for values in (depth_z, anchor_z, sigma)),
+            rays,
+        )
+        field = self._network(scene)
+        factor = field.log_scale[0].exp().numpy()
+        shift = factor * fit[1] + field.shift[0].numpy()
+        return AffineField(factor * np.float32(fit[0]), shift.astype(np.float32))
+
+    def _grid(self, camera: Camera) -> tuple[Camera, torch.Tensor]:
+        """Return the camera at the network's size and its rays, (1, 2, H, W)."""
+        if self._rays is None or self._rays[0] != camera:
+            rays = grid_camera(camera).pixel_rays()[..., :2]
+            # Where a lens has no ray there is no depth either; the network must not see NaN.
+            known = torch.from_numpy(np.nan_to_num(rays)).permute(2, 0, 1)[None].contiguous()
+            self._rays = (camera, known)
+        return grid_camera(camera), self._rays[1]
