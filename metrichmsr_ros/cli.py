@@ -12,6 +12,7 @@ from pathlib import Path
 import sys
 from typing import Any, NoReturn, TYPE_CHECKING
 
+from metrichmsr_ros.cli_train import add_render, add_train, add_train_depth
 from metrichmsr_ros.perception.blazepose.assets import AssetError
 from metrichmsr_ros.start import loading, start
 
@@ -46,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     parser = _parser()
     arguments, settings = parser.parse_known_args(argv)
-    if arguments.command == 'train':
+    if 'keys' in arguments:  # the trainers, whose settings are --key=value
         arguments.settings = settings
     elif settings:
         parser.error(f'unrecognized arguments: {" ".join(settings)}')
@@ -77,8 +78,9 @@ def _parser() -> argparse.ArgumentParser:
             metavar='FOLDER',
             help='weights for --method metrichmr, of any size (default: shipped)',
         )
-    _add_train(commands)
-    _add_render(commands)
+    add_train(commands)
+    add_render(commands)
+    add_train_depth(commands)
     return parser
 
 
@@ -135,41 +137,6 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> argparse.ArgumentPars
         '--json', type=Path, metavar='REPORT.json', help='write all figures and rows there'
     )
     return evaluate
-
-
-def _add_train(commands: argparse._SubParsersAction) -> None:
-    train = commands.add_parser(
-        'train',
-        usage='metrichmsr train [-h] [--keys] [--KEY=VALUE ...]',
-        help='train the network on synthetic people or labelled photographs',
-        description='Train the network on synthetic people, or on photographs that --labels '
-        'names; a GPU is used where there is one. --size=blazepose, base or paper chooses the '
-        'network, whose single sizes are keys too.',
-        epilog='for instance: metrichmsr train --out=runs/first --minutes=20 --seed=1',
-        allow_abbrev=False,
-    )
-    train.set_defaults(run=_train)
-    train.add_argument('--keys', action='store_true', help='list all keys with their values')
-
-
-def _add_render(commands: argparse._SubParsersAction) -> None:
-    render = commands.add_parser(
-        'render',
-        help='render people for the real BlazePose to read, for training and scoring',
-        description='Fill a folder with rendered people as BlazePose reads them, and their truth. '
-        'A folder that is there already is gone on with.',
-    )
-    render.set_defaults(run=_render)
-    render.add_argument('out', type=Path, metavar='OUT', help='folder of shards')
-    render.add_argument(
-        '--people', required=True, type=int, metavar='N', help='readings in it at the end'
-    )
-    render.add_argument(
-        '--seed', type=int, default=0, help='other seeds have other people in other poses'
-    )
-    render.add_argument(
-        '--body-model', type=Path, metavar='PATH', help='SMPL-format file (default: shipped)'
-    )
 
 
 def _version() -> str:
@@ -238,37 +205,6 @@ def _write_report(path: Path | None, report: dict[str, Any]) -> None:
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(report, indent=1, allow_nan=False) + '\n', encoding='utf-8')
-
-
-def _train(arguments: argparse.Namespace) -> None:
-    with loading():
-        from metrichmsr_ros.train_config import configure, flat, read_settings
-
-    config = configure(read_settings(arguments.settings))
-    if arguments.keys:
-        sys.stdout.writelines(f'--{key}={value}\n' for key, value in flat(config).items())
-        return
-    with loading():
-        from metrichmsr_ros.train import run
-
-    run(config)
-
-
-def _render(arguments: argparse.Namespace) -> None:
-    with loading():
-        from metrichmsr_ros.body.body_model import BodyModel
-        from metrichmsr_ros.data.rendered.make import render_people
-        from metrichmsr_ros.perception.blazepose.landmarker import BlazePoseLandmarker
-        from metrichmsr_ros.progress import ProgressBar
-
-    render_people(
-        arguments.out,
-        people=arguments.people,
-        seed=arguments.seed,
-        body=BodyModel.load(arguments.body_model),
-        landmarker=BlazePoseLandmarker(),
-        progress=ProgressBar(arguments.people, 'people'),
-    )
 
 
 def _predict(
