@@ -33,7 +33,8 @@ def add_train_depth(commands: argparse._SubParsersAction) -> None:
         usage='metrichmsr train-depth [-h] [--keys] [--KEY=VALUE ...]',
         help='render scenes and train the depth refiner on them',
         description='Render rooms with people who are estimated by the network that ships, and '
-        'train the depth refiner on them; a GPU is used for the latter where there is one.',
+        'train the depth refiner on them; a GPU is used for the latter where there is one. '
+        '--size=small or large chooses the network, whose single sizes are keys too.',
         epilog='for instance: metrichmsr train-depth --out=runs/depth --minutes=60 --seed=1',
         allow_abbrev=False,
     )
@@ -77,10 +78,11 @@ def _train(arguments: argparse.Namespace) -> None:
 
 def _train_depth(arguments: argparse.Namespace) -> None:
     with loading():
-        from metrichmsr_ros.train_config import override, read_settings
+        from metrichmsr_ros.models.depth_refiner import REFINER_SIZES
+        from metrichmsr_ros.train_config import of_size, read_settings
         from metrichmsr_ros.train_depth import run, TrainDepthConfig
 
-    config = override(TrainDepthConfig(), read_settings(arguments.settings))
+    config = of_size(TrainDepthConfig, REFINER_SIZES, read_settings(arguments.settings))
     if not _listed(arguments, config):
         run(config)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 import json
 import math
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from metrichmsr_ros.data.people.config import SampleConfig
-from metrichmsr_ros.models.network_config import BLAZEPOSE, MetricHMRConfig, SIZES
+from metrichmsr_ros.models.network_config import MetricHMRConfig, SIZES
 
 _Config = TypeVar('_Config')
 
@@ -195,20 +195,29 @@ def read_settings(arguments: Sequence[str]) -> dict[str, str]:
 
 
 def configure(settings: Mapping[str, str]) -> TrainConfig:
+    """Return the run of a command line; ``size`` names the network, one of ``SIZES``."""
+    return of_size(TrainConfig, SIZES, settings)
+
+
+def of_size(
+    kind: Callable[..., _Config], sizes: Mapping[str, Any], settings: Mapping[str, str]
+) -> _Config:
     """Return the run of a command line.
 
     Args:
-        settings: From ``read_settings``; ``size`` names the network in ``SIZES`` that the keys of
-            ``model`` change.
+        kind: Of the run; its network is the field ``model``.
+        sizes: Networks by name, the usual one first.
+        settings: From ``read_settings``; ``size`` names the network that the keys of ``model``
+            change.
 
     Raises:
         ValueError: As of ``override``, or an unknown size.
     """
-    size = settings.get('size', BLAZEPOSE)
-    if size not in SIZES:
-        raise ValueError(f'size must be one of {", ".join(SIZES)}, got {size!r}')
+    size = settings.get('size', next(iter(sizes)))
+    if size not in sizes:
+        raise ValueError(f'size must be one of {", ".join(sizes)}, got {size!r}')
     others = {key: text for key, text in settings.items() if key != 'size'}
-    return override(TrainConfig(model=SIZES[size]), others)
+    return override(kind(model=sizes[size]), others)
 
 
 def override(config: _Config, values: Mapping[str, str]) -> _Config:

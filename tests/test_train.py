@@ -18,6 +18,7 @@ from metrichmsr_ros.train import train
 from metrichmsr_ros.train_config import LossWeights, TrainConfig
 from metrichmsr_ros.train_log import read_log
 from metrichmsr_ros.train_people import Batches
+from metrichmsr_ros.train_state import learning_rate
 
 TINY = MetricHMRConfig(
     dim=16, heads=2, expert_hidden=16, routed_experts=2, patch_blocks=1, global_blocks=1, stages=2,

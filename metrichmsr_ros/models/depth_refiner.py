@@ -120,7 +120,9 @@ class DepthRefiner(nn.Module):
         nn.init.zeros_(self.field.weight)
         assert self.field.bias is not None
         nn.init.zeros_(self.field.bias)
-        self.to(memory_format=torch.channels_last)  # a third faster on CPUs
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):  # a third faster on CPUs
+                layer.weight.data = layer.weight.contiguous(memory_format=torch.channels_last)
 
     def forward(self, scene: RefinerInput) -> Correction:
         """Correct B scenes.

@@ -62,7 +62,9 @@ class LearnedField:
         depth_z = corrected(prior_z, np.float32(fit[0]), np.float32(fit[1]))
         scene = refiner_input(
             torch.from_numpy(image).permute(2, 0, 1)[None],
-            *(torch.from_numpy(values)[None] for values in (depth_z, anchor_z, sigma)),
+            torch.from_numpy(depth_z)[None],
+            torch.from_numpy(anchor_z)[None],
+            torch.from_numpy(sigma)[None],
             rays,
         )
         field = self._network(scene)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -138,7 +138,7 @@ def mirrored(scene: DepthScene) -> DepthScene:
     rays = scene.rays[..., ::-1] * np.array([[[-1]], [[1]]], np.float32)
     soles = scene.soles.copy()
     soles[..., 1] = scene.depth_z.shape[1] - 1 - soles[..., 1]
-    flipped = {
+    flipped: dict[str, Any] = {
         name: np.ascontiguousarray(getattr(scene, name)[:, ::-1])
         for name in ('image', 'depth_z', 'seen', 'mesh_z', 'person')
     }
