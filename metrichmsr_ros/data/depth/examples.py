@@ -28,6 +28,7 @@ _FLOOR_HEIGHT, _FLOOR_TILT = 0.07, 0.03  # one sigma: of the logarithm, radians
 _FARTHEST_FLOOR = 30.0  # metres, as of ``GroundPlane``
 _GROUND_SIGMA = 0.1
 _TRIES = 3
+_GREY, _GAIN, _TINT, _GAMMA = 0.15, 0.25, 0.1, 0.25
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,7 @@ def make_example(
             )
         fit = fit_affine(anchors, metric=metric, scale_sigma=sigma)
         if fit is not None:
+            scene = replace(scene, image=_recoloured(scene.image, rng))
             return _example(scene, prior, anchors, fit, on_floor=kind < config.ground)
     return None
 
@@ -169,6 +171,16 @@ def _example(
         rays=scene.rays,
         true_z=true_z,
     )
+
+
+def _recoloured(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Change the light and the colours, (H, W, 3): no camera has the renderer's."""
+    values = image.astype(np.float32)
+    if rng.uniform() < _GREY:
+        values = np.broadcast_to(values.mean(-1, keepdims=True), values.shape)
+    gain = np.exp(_GAIN * rng.normal() + _TINT * rng.normal(size=3))
+    values = 255 * (np.clip(gain * values, 0, 255) / 255) ** np.exp(_GAMMA * rng.normal())
+    return np.round(values).astype(np.uint8)
 
 
 def _monocular(
