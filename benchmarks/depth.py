@@ -25,6 +25,7 @@ from metrichmsr_ros.metrics import depth_errors
 from metrichmsr_ros.perception.anchors import surface_anchors
 from metrichmsr_ros.perception.config import PipelineConfig
 from metrichmsr_ros.perception.depth_baselines import global_affine, median_scale, smooth_affine
+from metrichmsr_ros.perception.depth_sources.base import NETWORK_SCALE_SIGMA
 from metrichmsr_ros.perception.pipeline import build_pipeline
 from metrichmsr_ros.structures import Frame
 
@@ -32,10 +33,11 @@ SETTLED, EVERY = 20, 8  # frames
 DRAWS = 10  # priors of each photograph
 SCALES = (1.25, 0.8)
 BENT = PriorErrors(scale=0, shift=0, flattening=0, blur_px=0, glass=0)
+KNOWN = {'metric': True, 'scale_sigma': NETWORK_SCALE_SIGMA}
 METHODS = {
     'median scale': lambda anchors, prior: median_scale(anchors),
-    'global affine': lambda anchors, prior: global_affine(anchors, metric=True),
-    'smooth affine': lambda anchors, prior: smooth_affine(anchors, prior.shape, metric=True),
+    'global affine': lambda anchors, prior: global_affine(anchors, **KNOWN),
+    'smooth affine': lambda anchors, prior: smooth_affine(anchors, prior.shape, **KNOWN),
 }
 PRIOR = 'prior'
 ROW = '| {:<14} | {:>6} | {:<13} | {:>6} | {:>7} | {:>6} | {:>5} |'

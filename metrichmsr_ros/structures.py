@@ -41,13 +41,15 @@ class DepthImage:
     """A measured or predicted depth image before it is brought into the people's scale.
 
     Attributes:
-        depth_z: Depth along the optical axis, (H, W) float32, metres, NaN where unknown.
+        depth_z: Depth along the optical axis, (H, W) float32, metres, NaN where unknown or where
+            the source itself gives it no confidence.
         camera: Camera of this image; need not be the colour camera's size or intrinsics.
         metric: Whether the values are metres (else relative: affine in metres).
         source: Name of what made it, for diagnostics.
         measured: Whether a sensor measured it; a measurement is never rescaled to the people.
         sees_people: Whether a person's pixels show the person; a floor shows what is behind.
         stamp: Time of the measurement, integer nanoseconds; None = that of its frame.
+        scale_sigma: One sigma of what is known beforehand of a metric prior's scale, a fraction.
     """
 
     depth_z: np.ndarray
@@ -57,6 +59,7 @@ class DepthImage:
     measured: bool = False
     sees_people: bool = True
     stamp: int | None = None
+    scale_sigma: float = 0.1
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from scipy.sparse.linalg import spsolve
 from metrichmsr_ros.perception.affine_field import AffineField
 from metrichmsr_ros.perception.anchors import Anchors
 from metrichmsr_ros.perception.depth_refinement import fit_affine, MIN_ANCHORS
+from metrichmsr_ros.structures import DepthImage
 
 CELL_PX = 20
-SCALE_SIGMA = 0.2  # of a metric network's scale: the paper's prior has an AbsRel of 0.18
 # Beforehand, s and b (over the typical depth) about the global fit are taken for a random field of
 # this sigma that loses its memory over this share of the image's longer side. The bends of a prior
 # are smooth in the image, whatever stands before what.
@@ -30,21 +30,30 @@ def median_scale(anchors: Anchors) -> AffineField | None:
     return AffineField.constant(float(np.median(anchors.mesh_z / anchors.prior_z)))
 
 
-def global_affine(anchors: Anchors, *, metric: bool) -> AffineField | None:
+def global_affine(
+    anchors: Anchors, *, metric: bool, scale_sigma: float = DepthImage.scale_sigma
+) -> AffineField | None:
     """Return one factor and one shift, as ``fit_affine`` fits them."""
-    fit = fit_affine(anchors, metric=metric, scale_sigma=SCALE_SIGMA)
+    fit = fit_affine(anchors, metric=metric, scale_sigma=scale_sigma)
     return None if fit is None else AffineField.constant(*fit)
 
 
-def smooth_affine(anchors: Anchors, shape: tuple[int, ...], *, metric: bool) -> AffineField | None:
+def smooth_affine(
+    anchors: Anchors,
+    shape: tuple[int, ...],
+    *,
+    metric: bool,
+    scale_sigma: float = DepthImage.scale_sigma,
+) -> AffineField | None:
     """Return a smooth field about the global fit, by sparse weighted least squares.
 
     Args:
         anchors: Where prior and people are both known.
         shape: Height and width of the prior.
         metric: Whether the prior is in metres.
+        scale_sigma: One sigma of a metric prior's scale, as a fraction.
     """
-    fit = fit_affine(anchors, metric=metric, scale_sigma=SCALE_SIGMA)
+    fit = fit_affine(anchors, metric=metric, scale_sigma=scale_sigma)
     if fit is None:
         return None
     grid = tuple(max(2, round(side / CELL_PX)) for side in shape)

@@ -23,9 +23,8 @@ from metrichmsr_ros.structures import DepthImage, DepthMap, People
 MIN_ANCHORS = 10
 MIN_SPREAD = 0.1  # of the median: with less the shift cannot be told from the scale
 SCALE_RANGE = (0.5, 2.0)  # of a metric prior; what asks for more is an error, not a scale
-# One sigma of what is known beforehand of a metric prior's scale and shift (as a fraction of the
-# median distance).
-SCALE_SIGMA = 0.1
+# One sigma of what is known beforehand of a metric prior's shift, as a fraction of the median
+# distance.
 SHIFT_SIGMA = 0.05
 HUBER, TUKEY = 1.5, 4.7  # sigmas
 MAX_DISAGREEMENT = 0.2  # median relative error after the fit
@@ -55,7 +54,7 @@ def refine_depth(prior: DepthImage, people: People, mesh: MeshDepth) -> DepthMap
         anchors = surface_anchors(prior_z, mesh, distance_sigmas(people))
     else:
         anchors = contact_anchors(prior, people, mesh)
-    fit = fit_affine(anchors, metric=prior.metric)
+    fit = fit_affine(anchors, metric=prior.metric, scale_sigma=prior.scale_sigma)
     if fit is not None:
         scale, shift = fit
         depth_z = corrected(prior_z, np.float32(scale), np.float32(shift))
@@ -69,7 +68,7 @@ def refine_depth(prior: DepthImage, people: People, mesh: MeshDepth) -> DepthMap
 
 
 def fit_affine(
-    anchors: Anchors, *, metric: bool, scale_sigma: float = SCALE_SIGMA
+    anchors: Anchors, *, metric: bool, scale_sigma: float = DepthImage.scale_sigma
 ) -> tuple[float, float] | None:
     """Fit ``mesh_z ≈ scale · prior_z + shift`` robustly to relative errors.
 
@@ -79,7 +78,7 @@ def fit_affine(
     Args:
         anchors: Where both are known.
         metric: Whether the prior is in metres.
-        scale_sigma: Of a metric prior's scale.
+        scale_sigma: One sigma of a metric prior's scale, as a fraction.
 
     Returns:
         Scale and shift (metres), or None for too few anchors, an implausible scale, or a prior

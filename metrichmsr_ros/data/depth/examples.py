@@ -18,8 +18,8 @@ from metrichmsr_ros.geometry.mesh_depth import MeshDepth
 from metrichmsr_ros.models.depth_refiner_input import anchor_maps
 from metrichmsr_ros.perception.affine_field import corrected
 from metrichmsr_ros.perception.anchors import Anchors, LEAST_SIGMA, surface_anchors
-from metrichmsr_ros.perception.depth_baselines import SCALE_SIGMA
 from metrichmsr_ros.perception.depth_refinement import fit_affine
+from metrichmsr_ros.perception.depth_sources.base import NETWORK_SCALE_SIGMA
 
 EDGE = 1  # of the refiner's pixels along outlines
 _STRENGTH = (0.3, 1.6)  # factor on all errors of a prior
@@ -121,7 +121,7 @@ def make_example(
         else:
             metric = kind > config.ground + config.relative
             prior = _monocular(scene, rng, metric=metric, holes=config.holes)
-            sigma = SCALE_SIGMA
+            sigma = NETWORK_SCALE_SIGMA
             anchors = surface_anchors(
                 prior,
                 MeshDepth(scene.mesh_z, scene.person.astype(np.int16)),

@@ -6,6 +6,8 @@ from typing import Protocol
 
 from metrichmsr_ros.structures import DepthImage, Frame
 
+NETWORK_SCALE_SIGMA = 0.2  # of a metric network's scale: the paper's prior has an AbsRel of 0.18
+
 
 class DepthSource(Protocol):
     """Depth of a frame, pixel for pixel."""

@@ -54,4 +54,4 @@ class GroundPlane:
             seen = (depth_z > 0) & (depth_z <= self._max_range)
         depth_z = np.where(seen, depth_z, np.nan).astype(np.float32)
         depth_z.setflags(write=False)
-        return DepthImage(depth_z, camera, source='ground', sees_people=False)
+        return DepthImage(depth_z, camera, source='ground', sees_people=False, scale_sigma=0.1)
