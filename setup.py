@@ -8,7 +8,7 @@ from setuptools import find_packages, setup
 package = ElementTree.parse('package.xml')
 NAME = package.findtext('name')
 SHARE = f'share/{NAME}'
-VITPOSE = 'transformers>=4.48'
+TRANSFORMERS = 'transformers>=4.48'
 
 setup(
     name=NAME,
@@ -44,11 +44,12 @@ setup(
         'warp-lang',
     ],
     extras_require={
+        'depth': ['pillow', TRANSFORMERS],
         'demo': ['rerun-sdk'],
         'dev': ['mypy', 'ruff'],
         'smplx': ['smplx'],
-        'test': ['pytest', 'pytest-timeout', VITPOSE],
-        'vitpose': [VITPOSE],
+        'test': ['pillow', 'pytest', 'pytest-timeout', TRANSFORMERS],
+        'vitpose': [TRANSFORMERS],
     },
     entry_points={
         'console_scripts': [

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.smoke
 
 ROOT = Path(__file__).resolve().parents[1]
 # What only an extra, a script or another way to run brings.
-OPTIONAL = ['anny', 'rerun', 'smplx', 'transformers']
+OPTIONAL = ['anny', 'huggingface_hub', 'mapanything', 'PIL', 'rerun', 'smplx', 'transformers']
 PROGRAM = """
 import importlib, sys
 banned, modules = [part.split(',') for part in sys.argv[1:]]
