@@ -13,7 +13,8 @@ from metrichmsr_ros.perception.pipeline import build_pipeline
     ('setting', 'rule'),
     [
         ({'estimator': 'magic'}, "estimator is 'magic': it must be one of metrichmr"),
-        ({'depth_source': 'radar'}, "'radar': it must be one of none, topic, ground"),
+        ({'depth_source': 'radar'}, "'radar': it must be one of none, topic, ground, map"),
+        ({'depth_max_age': 0.0}, 'depth_max_age is 0.0: it must be above 0 s'),
         ({'camera_height': 0.0}, 'camera_height is 0.0: it must be above 0 m'),
         ({'camera_height': float('inf')}, 'camera_height is inf'),
         ({'camera_tilt': 2.0}, 'camera_tilt is 2.0'),

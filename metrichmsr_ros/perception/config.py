@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import math
 from pathlib import Path
 
-DEPTH_SOURCES = ('none', 'topic', 'ground')
+DEPTH_SOURCES = ('none', 'topic', 'ground', 'mapanything', 'huggingface')
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,12 @@ class PipelineConfig:
         checkpoint: Folder of a network's weights, or the name of one that ships; '' = the
             estimator's own.
         body_model: SMPL-format file, or None for the body that ships.
-        depth_source: 'none', 'topic' (the frame's own depth) or 'ground' (a floor).
+        depth_source: 'none', 'topic' (the frame's own depth), 'ground' (a floor), or a network:
+            'mapanything' or 'huggingface' (any depth model of ``transformers``).
+        depth_model: Folder of the network's files, or 'hub:owner/name' of the Hugging Face hub;
+            '' = ``depth_sources.build.DEFAULT_MODELS``, which is on the hub.
+        depth_max_age: Greatest time between a frame and a network's depth that it is given,
+            seconds; single images (no ``detector_budget_ms``) always get their own.
         camera_height: Height of the camera above the floor, metres, for 'ground'.
         camera_tilt: How far the optical axis points below the horizon, radians, for 'ground'.
         max_people: Most people followed at once; the nearest are not preferred.
@@ -41,6 +46,8 @@ class PipelineConfig:
     checkpoint: str = ''
     body_model: Path | None = None
     depth_source: str = 'none'
+    depth_model: str = ''
+    depth_max_age: float = 5.0
     camera_height: float = 1.0
     camera_tilt: float = 0.0
     max_people: int = 8
@@ -57,6 +64,7 @@ class PipelineConfig:
 
         _one_of('estimator', self.estimator, tuple(METHODS))
         _one_of('depth_source', self.depth_source, DEPTH_SOURCES)
+        _within('depth_max_age', self.depth_max_age, self.depth_max_age > 0, 'above 0 s')
         _within('camera_height', self.camera_height, self.camera_height > 0, 'above 0 m')
         tilt = self.camera_tilt
         _within('camera_tilt', tilt, abs(tilt) < math.pi / 2, 'within ±π/2 rad')

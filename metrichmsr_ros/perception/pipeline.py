@@ -31,8 +31,9 @@ from metrichmsr_ros.perception.blazepose.people import (
 )
 from metrichmsr_ros.perception.config import PipelineConfig
 from metrichmsr_ros.perception.depth_refinement import refine_depth, unrefined
-from metrichmsr_ros.perception.depth_sources import DepthSource, GroundPlane, TopicDepth
+from metrichmsr_ros.perception.depth_sources import Background, build_depth_source, DepthSource
 from metrichmsr_ros.perception.detection import Detector
+from metrichmsr_ros.perception.past_people import PastPeople
 from metrichmsr_ros.perception.person_crops import PersonCrops
 from metrichmsr_ros.perception.person_depth import PersonDepth
 from metrichmsr_ros.perception.tracking import Tracker
@@ -110,6 +111,7 @@ class Pipeline:
         self._max_people = max_people
         self._max_candidates = max_candidates
         self._person_depth = PersonDepth(raycaster)
+        self._past = PastPeople(raycaster)
         self._crops = PersonCrops()
         self._shape: tuple[int, ...] = ()
         self._passed_over = 0
@@ -123,6 +125,7 @@ class Pipeline:
         """Forget everybody, as before the first frame; ids are still never given twice."""
         self._tracker.reset()
         self._crops = PersonCrops()
+        self._past = PastPeople(self._raycaster)
 
     def warm_up(self) -> None:
         """Run each part that compiles or allocates on first use, so that no frame waits for it."""
@@ -162,7 +165,11 @@ class Pipeline:
             with watch('person depth'):
                 reading = self._person_depth.read(people, prior, frame.stamp)
                 people = self._tracker.correct(people, reading, frame.camera)
-        mesh, depth = self._refine(frame, people, prior if want_depth else None, watch, want_mesh)
+        # Predicted people, who come last, are hidden by something and have no pixels.
+        seen = people.select([state != TrackState.PREDICTED for state in people.states])
+        if want_depth and isinstance(self._depth_source, Background):
+            self._past.keep(frame.stamp, seen)
+        mesh, depth = self._refine(frame, seen, prior if want_depth else None, watch, want_mesh)
         return Scene(frame, people, depth, mesh=mesh, timings=watch.seconds)
 
     def _find(self, frame: Frame, watch: _Stopwatch) -> Landmarks:
@@ -207,22 +214,22 @@ class Pipeline:
     def _refine(
         self,
         frame: Frame,
-        people: People,
+        seen: People,
         prior: DepthImage | None,
         watch: _Stopwatch,
         want_mesh: bool,
     ) -> tuple[MeshDepth | None, DepthMap | None]:
-        depth = unrefined(prior) if prior is not None and prior.measured else None
-        to_refine = prior is not None and depth is None
-        if not (want_mesh or to_refine):
-            return None, depth
-        with watch('mesh'):
-            # Predicted people come last and are hidden by something: they have no pixels.
-            seen = people.select([state != TrackState.PREDICTED for state in people.states])
-            mesh = self._raycaster.cast(seen.vertices, frame.camera)
-        if prior is None or not to_refine:
-            return mesh, depth
+        mesh = None
+        late = prior.stamp if prior is not None and prior.stamp != frame.stamp else None
+        if want_mesh or not (prior is None or prior.measured or late is not None):
+            with watch('mesh'):
+                mesh = self._raycaster.cast(seen.vertices, frame.camera)
+        if prior is None or prior.measured:
+            return mesh, unrefined(prior) if prior else None
         with watch('depth'):
+            if late is not None:
+                return mesh, refine_depth(prior, *self._past.at(late, frame.camera))
+            assert mesh is not None
             return mesh, refine_depth(prior, seen, mesh)
 
 
@@ -245,22 +252,18 @@ def _sound(people: People) -> np.ndarray:
 def build_pipeline(config: PipelineConfig) -> Pipeline:
     """Load everything that ``config`` names and make it ready for the first frame.
 
-    Nothing is fetched from the network. ``config.threads`` counts for torch in all of the process:
-    on small tensors two threads wait for each other longer than they work.
+    Nothing is fetched but a depth model of the hub that is not in its cache. ``config.threads``
+    counts for torch in all of the process: on small tensors two threads wait for each other longer
+    than they work.
 
     Raises:
         AssetError: A BlazePose file is missing or corrupt; names it and the command that mends it.
         BodyModelError: The body file is missing or breaks a rule of the format.
-        ValueError: The device does not exist.
+        ValueError: The device does not exist, or the depth network cannot be loaded.
     """
     device = _resolve_device(config.device)
     torch.set_num_threads(config.threads)
     body = BodyModel.load(config.body_model)
-    sources = {
-        'none': lambda: None,
-        'topic': TopicDepth,
-        'ground': lambda: GroundPlane(config.camera_height, config.camera_tilt),
-    }
     seed = secrets.randbits(32) if config.id_seed is None else config.id_seed
     pipeline = Pipeline(
         detector=BlazePoseDetector(
@@ -270,7 +273,7 @@ def build_pipeline(config: PipelineConfig) -> Pipeline:
         estimator=build_method(config.estimator, body, checkpoint=config.checkpoint or None),
         tracker=Tracker(seed=seed, body=body if config.temporal_filter else None),
         raycaster=MeshRaycaster(body.faces, device=device),
-        depth_source=sources[config.depth_source](),
+        depth_source=build_depth_source(config, device),
         min_score=config.min_score,
         max_people=config.max_people,
         max_candidates=STREAM_CANDIDATES if config.detector_budget_ms else config.max_people,
