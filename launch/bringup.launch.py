@@ -12,6 +12,7 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironment
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
+from metrichmsr_ros.perception.config import DEPTH_SOURCES
 from metrichmsr_ros.ros.middleware import profile_environment
 from metrichmsr_ros.ros.presets import load_preset, parameter_arguments, preset_names, TOPICS
 
@@ -19,7 +20,8 @@ SHARE = Path(get_package_share_directory('metrichmsr_ros'))
 CAMERAS = SHARE / 'config' / 'cameras'
 BOOL = ['true', 'false']
 # Node parameters that are passed on if given.
-CHOSEN = ('image_transport', 'depth_source', 'device', 'estimator', 'checkpoint', 'body_model')
+CHOSEN = ('image_transport', 'depth_source', 'depth_model', 'device', 'estimator',
+          'checkpoint', 'body_model')  # fmt: skip
 
 # name: (default, description, choices); an empty default means "as params_file says, else the
 # camera preset, else the node's own default".
@@ -35,7 +37,8 @@ ARGUMENTS = {
     'depth_topic': ('', 'depth image', None),
     'depth_camera_info_topic': ('', 'CameraInfo of the depth image', None),
     'image_transport': ('', 'raw or compressed', ['', 'raw', 'compressed']),
-    'depth_source': ('', 'where depth comes from', ['', 'none', 'topic', 'ground']),
+    'depth_source': ('', 'where depth comes from', ['', *DEPTH_SOURCES]),
+    'depth_model': ('', 'folder or hub:owner/name of a depth network', None),
     'device': ('', 'cpu or cuda:<n>', None),
     'estimator': ('', 'metrichmr or landmark_ik', ['', 'metrichmr', 'landmark_ik']),
     'checkpoint': ('', 'folder of weights for metrichmr', None),

@@ -114,9 +114,21 @@ class Parameters:
     )
     depth_source: str = _parameter(
         'none',
-        'Where depth comes from: none, topic (an RGB-D camera) or ground (a floor at '
-        'camera_height under camera_tilt).',
+        'Where depth comes from: none, topic (an RGB-D camera), ground (a floor at camera_height '
+        'under camera_tilt), or a network, which works beside the people at its own rate: '
+        'mapanything or huggingface (any depth model of transformers).',
         choices=DEPTH_SOURCES,
+    )
+    depth_model: str = _parameter(
+        '',
+        "Folder of a depth network's files, or hub:owner/name to have it from the Hugging Face "
+        'hub; empty = hub:depth-anything/Depth-Anything-V2-Metric-Indoor-Small-hf or '
+        'hub:facebook/map-anything-apache.',
+    )
+    depth_max_age: float = _parameter(
+        PipelineConfig.depth_max_age,
+        "Greatest time between an image and a network's depth that is published with it, s.",
+        bounds=(0.1, 600.0),
     )
     depth_slop: float = _parameter(
         0.05, 'Greatest time between an image and its depth, s.', bounds=(0.001, 1.0)

@@ -96,7 +96,7 @@ def test_parameters_describe_and_guard_themselves(graph: Graph) -> None:
     assert fov.floating_point_range[0].to_value == 3.0
     assert (
         source.additional_constraints
-        == 'one of none, topic, ground; can be set while unconfigured'
+        == 'one of none, topic, ground, mapanything, huggingface; can be set while unconfigured'
     )
     assert autostart.read_only
     assert (most.integer_range[0].from_value, most.integer_range[0].to_value) == (1, 32)
