@@ -14,6 +14,7 @@ from metrichmsr_ros.perception.depth_baselines import (
 )
 
 HEIGHT, WIDTH = 240, 320
+SIGMAS = np.full(3, 0.06)  # of three people's distances
 
 
 @pytest.fixture
@@ -36,14 +37,14 @@ def abs_rel(depth_z, truth):
 
 def test_one_factor_is_undone_by_the_median(room):
     depth_z, mesh = room
-    field = median_scale(surface_anchors(depth_z / 1.3, mesh))
+    field = median_scale(surface_anchors(depth_z / 1.3, mesh, SIGMAS))
     np.testing.assert_allclose(field.apply(depth_z / 1.3), depth_z, rtol=1e-4)
 
 
 def test_factor_and_shift_are_undone_by_the_global_fit(room):
     depth_z, mesh = room
     prior = (depth_z - 0.6) / 1.4
-    anchors = surface_anchors(prior, mesh)
+    anchors = surface_anchors(prior, mesh, SIGMAS)
     field = global_affine(anchors, metric=False)
     np.testing.assert_allclose(field.apply(prior), depth_z, rtol=1e-3)
     assert abs_rel(median_scale(anchors).apply(prior), depth_z) > 0.05
@@ -52,7 +53,7 @@ def test_factor_and_shift_are_undone_by_the_global_fit(room):
 def test_a_slope_is_undone_by_the_smooth_field(room):
     depth_z, mesh = room
     prior = depth_z * np.linspace(0.8, 1.2, WIDTH, dtype=np.float32)
-    anchors = surface_anchors(prior, mesh)
+    anchors = surface_anchors(prior, mesh, SIGMAS)
     errors = {
         'prior': abs_rel(prior, depth_z),
         'global': abs_rel(global_affine(anchors, metric=True).apply(prior), depth_z),
@@ -63,21 +64,21 @@ def test_a_slope_is_undone_by_the_smooth_field(room):
 
 def test_a_true_prior_stays(room):
     depth_z, mesh = room
-    field = smooth_affine(surface_anchors(depth_z, mesh), depth_z.shape, metric=True)
+    field = smooth_affine(surface_anchors(depth_z, mesh, SIGMAS), depth_z.shape, metric=True)
     np.testing.assert_allclose(field.apply(depth_z), depth_z, rtol=1e-3)
 
 
 def test_a_person_who_is_elsewhere_does_not_bend_the_field(room):
     depth_z, mesh = room
     wrong = MeshDepth(np.where(mesh.person == 1, 1.5 * mesh.depth_z, mesh.depth_z), mesh.person)
-    field = smooth_affine(surface_anchors(depth_z, wrong), depth_z.shape, metric=True)
+    field = smooth_affine(surface_anchors(depth_z, wrong, SIGMAS), depth_z.shape, metric=True)
     assert abs_rel(field.apply(depth_z), depth_z) < 0.08
 
 
 def test_without_anchors_nothing_is_said(room):
     depth_z, mesh = room
     nobody = MeshDepth(np.full_like(mesh.depth_z, np.nan), np.full_like(mesh.person, -1))
-    anchors = surface_anchors(depth_z, nobody)
+    anchors = surface_anchors(depth_z, nobody, SIGMAS)
     assert median_scale(anchors) is None
     assert global_affine(anchors, metric=True) is None
     assert smooth_affine(anchors, depth_z.shape, metric=True) is None

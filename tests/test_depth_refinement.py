@@ -60,7 +60,7 @@ def truth_with(mesh):
 
 def made_anchors(prior_z, mesh_z, person):
     nowhere = np.zeros(len(prior_z), int)
-    return Anchors(prior_z, mesh_z, person, nowhere, nowhere)
+    return Anchors(prior_z, mesh_z, person, nowhere, nowhere, np.full(len(prior_z), 0.06))
 
 
 def abs_rel(depth_z, truth):
