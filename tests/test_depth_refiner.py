@@ -70,7 +70,8 @@ def test_input_tells_what_is_known():
     assert torch.equal(anchored.bool(), torch.isfinite(anchor_z))
     inside = anchored.bool()
     assert ratio[inside] == pytest.approx(4 * np.log(1.1), abs=1e-4)
-    assert (ratio[~inside] == 0).all() and (trust[~inside] == 0).all()
+    assert (ratio[~inside] == 0).all()
+    assert (trust[~inside] == 0).all()
     assert trust[inside] == pytest.approx(1 / 1.25, abs=1e-5)
     assert unit[0, 0, 0] == pytest.approx(float(log_unit[0]) - 1, abs=1e-5)
 
@@ -80,7 +81,8 @@ def test_unknown_depth_is_not_nan_in_the_input():
     image, rays = torch.zeros(1, 3, *SHAPE, dtype=torch.uint8), torch.zeros(1, 2, *SHAPE)
     made = refiner_input(image, depth_z, depth_z, torch.ones(1, *SHAPE), rays)
     assert not made.known.any()
-    assert torch.isfinite(made.channels).all() and torch.isfinite(made.depth_z).all()
+    assert torch.isfinite(made.channels).all()
+    assert torch.isfinite(made.depth_z).all()
 
 
 def test_untrained_it_returns_its_input():

@@ -103,9 +103,11 @@ def test_halls_leave_people_and_camera_free_and_hold_all(groups):
 def test_a_scene_shows_its_people_where_they_truly_are(scenes):
     errors, shown = [], 0
     for scene in scenes:
-        assert scene.image.shape == (120, 160, 3) and scene.image.std() > 5
+        assert scene.image.shape == (120, 160, 3)
+        assert scene.image.std() > 5
         known = np.isfinite(scene.depth_z)
-        assert (scene.depth_z[known] > 0.05).all() and (scene.depth_z[known] < MAX_DEPTH).all()
+        assert (scene.depth_z[known] > 0.05).all()
+        assert (scene.depth_z[known] < MAX_DEPTH).all()
         both = (scene.person >= 0) & (scene.seen >= 0)
         shown += int(both.any())
         errors += [np.median(scene.mesh_z[both] / scene.depth_z[both])] if both.sum() > 20 else []
@@ -152,7 +154,8 @@ def test_one_factor_and_one_shift_bring_a_prior_nearer(scenes):
             prior.append(relative[0])
             affine.append(relative[1])
             anchored = np.isfinite(example.anchor_z)
-            assert anchored.any() and (example.anchor_sigma[anchored] < 1).all()
+            assert anchored.any()
+            assert (example.anchor_sigma[anchored] < 1).all()
     assert len(prior) > 30
     assert np.mean(affine) < 0.9 * np.mean(prior)
 
@@ -185,7 +188,8 @@ def test_batches_are_of_one_size_and_come_again(scenes):
         draw_batch([stacked, upright], 5, np.random.default_rng(4), ExampleConfig())
         for _ in range(2)
     )
-    assert batch.image.dtype == torch.uint8 and batch.image.shape[1:] == (3, 120, 160)
+    assert batch.image.dtype == torch.uint8
+    assert batch.image.shape[1:] == (3, 120, 160)
     for one, other in zip(batch, again, strict=True):
         assert torch.equal(one.nan_to_num(), other.nan_to_num())
 

@@ -73,16 +73,14 @@ def test_a_run_that_was_stopped_ends_with_the_same_bits(tmp_path):
     run(config(tmp_path / 'whole'))
 
     # The schedule is that of the whole run, so the first half is stopped from outside.
-    class Stopped(Exception):
-        pass
-
     def stop(*_, **__):
-        raise Stopped
+        raise InterruptedError
 
     half = config(tmp_path / 'half', checkpoint_minutes=0.0, validate_every=3)
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(Stopped):
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr('metrichmsr_ros.train_depth.validate', stop)
-        run(half)
+        with pytest.raises(InterruptedError):
+            run(half)
     run(replace(half, resume=True, validate_every=1000))
     whole, resumed = (
         DepthRefiner.from_pretrained(tmp_path / name / 'model').state_dict()
@@ -101,7 +99,8 @@ def test_a_finished_run_is_not_overwritten(tmp_path):
 
 def test_settings_of_the_command_line(tmp_path, capsys):
     changed = override(TrainDepthConfig(), {'model.widths': '8,8,16', 'examples.ground': '0.5'})
-    assert changed.model.widths == (8, 8, 16) and changed.examples.ground == 0.5
+    assert changed.model.widths == (8, 8, 16)
+    assert changed.examples.ground == 0.5
     assert main(['train-depth', '--keys', '--scenes=5']) == 0
     assert '--scenes=5\n' in capsys.readouterr().out
     assert main(['train-depth', '--no_such=1']) == 2
