@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from enum import IntEnum
 from itertools import chain
+import math
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -36,6 +37,17 @@ class TrackState(IntEnum):
     PREDICTED = 2
 
 
+class DepthState(IntEnum):
+    """What a depth's scale rests on; the values are those of ``metrichmsr_msgs/PersonArray``."""
+
+    NONE = 0  # there is no depth
+    MEASURED = 1  # a sensor's, untouched, unknown where the sensor is blind
+    FILLED = 2  # the same, and where the sensor is blind a prior that was fitted to it
+    ANCHORED = 3  # a prior in the scale of what is in view
+    REMEMBERED = 4  # a prior in the scale of what was in view not long ago
+    UNANCHORED = 5  # a prior whose scale nothing vouches for
+
+
 @dataclass(frozen=True)
 class DepthImage:
     """A measured or predicted depth image before it is brought into the people's scale.
@@ -49,6 +61,7 @@ class DepthImage:
         measured: Whether a sensor measured it; a measurement is never rescaled to the people.
         sees_people: Whether a person's pixels show the person; a floor shows what is behind.
         stamp: Time of the measurement, integer nanoseconds; None = that of its frame.
+        frame: The frame that a slow source made it of, if that is an earlier one.
         scale_sigma: One sigma of what is known beforehand of a metric prior's scale, a fraction.
     """
 
@@ -59,6 +72,7 @@ class DepthImage:
     measured: bool = False
     sees_people: bool = True
     stamp: int | None = None
+    frame: Frame | None = None
     scale_sigma: float = 0.1
 
 
@@ -212,15 +226,17 @@ class People(PersonBatch):
 
 @dataclass(frozen=True)
 class DepthMap:
-    """The scene's depth in the people's metric scale, pixel for pixel that of ``Frame.image``.
+    """The scene's depth in metres, pixel for pixel that of ``Frame.image``.
 
     Attributes:
         depth_z: Depth along the optical axis, (H, W) float32, metres, NaN where unknown.
         prior_z: The source's depth before refinement, same shape and unit.
         source: Name of the depth source.
-        scale: Factor of the affine correction ``depth_z = scale · prior_z + shift``.
-        shift: Shift of that correction, metres.
-        num_anchors: Points of people's meshes that the correction was fitted to; 0 = not refined.
+        scale: Mean over the image of s in the correction ``depth_z = s · prior_z + b``.
+        shift: Mean of b, metres.
+        num_anchors: Points that the correction of this very prior was fitted to; 0 = it was not.
+        state: What the scale rests on.
+        anchor_age: Time since the prior was last anchored, seconds; NaN = never, or no need.
     """
 
     depth_z: np.ndarray
@@ -229,6 +245,8 @@ class DepthMap:
     scale: float = 1.0
     shift: float = 0.0
     num_anchors: int = 0
+    state: DepthState = DepthState.UNANCHORED
+    anchor_age: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -249,3 +267,8 @@ class Scene:
     depth: DepthMap | None
     timings: dict[str, float] = field(default_factory=dict)
     mesh: MeshDepth | None = None
+
+    @property
+    def depth_state(self) -> DepthState:
+        """What the scale of the depth rests on."""
+        return DepthState.NONE if self.depth is None else self.depth.state

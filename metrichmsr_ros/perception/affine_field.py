@@ -33,10 +33,17 @@ class AffineField:
         """
         size = depth_z.shape[::-1]
         scale, shift = (
-            cv2.resize(values, size, interpolation=cv2.INTER_LINEAR)
+            values[0, 0]  # one cell is one number: no image is made of it
+            if values.size == 1
+            else cv2.resize(values, size, interpolation=cv2.INTER_LINEAR)
             for values in (self.scale, self.shift)
         )
         return corrected(depth_z.astype(np.float32, copy=False), scale, shift)
+
+    @property
+    def mean(self) -> tuple[float, float]:
+        """Mean scale and mean shift (metres) over the image."""
+        return float(self.scale.mean()), float(self.shift.mean())
 
 
 def corrected(
