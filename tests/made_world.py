@@ -7,6 +7,7 @@ import numpy as np
 from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.geometry.mesh_depth import MeshRaycaster
 from metrichmsr_ros.perception.pipeline import Pipeline
+from metrichmsr_ros.perception.scene_depth import SceneDepth
 from metrichmsr_ros.perception.tracking import Tracker
 from metrichmsr_ros.structures import Detections, Frame, Landmarks, People, TrackState
 
@@ -104,13 +105,16 @@ class World:
         )
 
 
-def make_pipeline(world, **settings):
+def make_pipeline(world, *, depth_source=None, **settings):
+    raycaster = MeshRaycaster(FACES)
+    scene_depth = None if depth_source is None else SceneDepth(depth_source, raycaster)
     return Pipeline(
         detector=world,
         landmarker=world,
         estimator=world,
         tracker=Tracker(),
-        raycaster=MeshRaycaster(FACES),
+        raycaster=raycaster,
+        scene_depth=scene_depth,
         **settings,
     )
 

@@ -1,66 +1,32 @@
-from dataclasses import replace
-
+from made_floor import (
+    CAMERA,
+    CASTER,
+    FRAME,
+    HEIGHT,
+    make_people,
+    make_scene,
+    stand,
+    truth_with,
+)
 import numpy as np
 import pytest
 
-from metrichmsr_ros.geometry.camera import Camera
-from metrichmsr_ros.geometry.mesh_depth import MeshDepth, MeshRaycaster
-from metrichmsr_ros.perception.anchors import Anchors
-from metrichmsr_ros.perception.depth_refinement import fit_affine, refine_depth, unrefined
+from metrichmsr_ros.geometry.mesh_depth import MeshDepth
+from metrichmsr_ros.perception.anchors import Anchors, PERSON_SIGMA
+from metrichmsr_ros.perception.depth_refinement import fit_affine
 from metrichmsr_ros.perception.depth_sources import GroundPlane
-from metrichmsr_ros.structures import DepthImage, Frame, People, TrackState
-
-CAMERA = Camera.from_fov(320, 240, np.deg2rad(70))
-HEIGHT, TILT = 1.4, 0.25
-DOWN = np.array([0, np.cos(TILT), np.sin(TILT)])
-FACES = np.array(
-    [[0, 1, 2], [1, 3, 2], [4, 6, 5], [5, 6, 7], [0, 2, 4], [2, 6, 4], [1, 5, 3], [3, 5, 7],
-     [0, 4, 1], [1, 4, 5], [2, 3, 6], [3, 7, 6]]
-)  # fmt: skip
-SOLE = np.array([[x, 0.0, z] for x in np.linspace(-0.2, 0.2, 4) for z in (-0.15, 0.15)])
+from metrichmsr_ros.perception.scene_depth import SceneDepth
+from metrichmsr_ros.structures import DepthImage, DepthState
 
 
-def make_people(feet):
-    """Boxes 1.7 m high that stand on the floor at feet (N, 3)."""
-    feet = np.asarray(feet, float).reshape(-1, 3)
-    grid = np.stack(np.meshgrid([0, -1.7], [-0.2, 0.2], [-0.15, 0.15], indexing='ij'), -1)
-    up, side, front = grid.reshape(-1, 3).T
-    forward = np.array([0, -np.sin(TILT), np.cos(TILT)])
-    box = up[:, None] * DOWN + side[:, None] * [1, 0, 0] + front[:, None] * forward
-    sole = SOLE[:, :1] * [1, 0, 0] + SOLE[:, 2:] * forward
-    vertices = feet[:, None] + np.concatenate([box, sole])
-    n = len(feet)
-    empty = People.empty(16)
-    return replace(
-        empty,
-        ids=('aaaaa',) * n,
-        states=(TrackState.TRACKED,) * n,
-        vertices=vertices.astype(np.float32).reshape(n, 16, 3),
-    )
-
-
-def stand(x, distance, height=HEIGHT):
-    """The point of a floor `height` below the camera, in camera axes."""
-    forward = np.array([0, -np.sin(TILT), np.cos(TILT)])
-    return x * np.array([1.0, 0, 0]) + distance * forward + height * DOWN
-
-
-def make_scene(feet, prior_height=HEIGHT):
-    people = make_people(feet)
-    mesh = MeshRaycaster(FACES).cast(people.vertices, CAMERA)
-    frame = Frame(np.zeros((240, 320, 3), np.uint8), CAMERA, 0)
-    return GroundPlane(prior_height, TILT).depth(frame), people, mesh
-
-
-def truth_with(mesh):
-    frame = Frame(np.zeros((240, 320, 3), np.uint8), CAMERA, 0)
-    floor = GroundPlane(HEIGHT, TILT).depth(frame).depth_z
-    return np.where(mesh.person >= 0, mesh.depth_z, floor)
+def refine_depth(prior, people, mesh):
+    """The first frame of a scene."""
+    return SceneDepth(GroundPlane(HEIGHT), CASTER).of(FRAME, people, mesh, prior)
 
 
 def made_anchors(prior_z, mesh_z, person):
-    nowhere = np.zeros(len(prior_z), int)
-    return Anchors(prior_z, mesh_z, person, nowhere, nowhere, np.full(len(prior_z), 0.06))
+    nowhere, sigma = np.zeros(len(prior_z), int), np.full(len(prior_z), PERSON_SIGMA)
+    return Anchors(prior_z, mesh_z, person, nowhere, nowhere, sigma)
 
 
 def abs_rel(depth_z, truth):
@@ -77,6 +43,7 @@ def test_nobody_leaves_a_metric_prior_as_it_is():
     out = refine_depth(prior, people, mesh)
     np.testing.assert_array_equal(out.depth_z, prior.depth_z)
     assert (out.scale, out.shift, out.num_anchors, out.source) == (1.0, 0.0, 0, 'ground')
+    assert out.state == DepthState.UNANCHORED
 
 
 def test_nobody_leaves_a_relative_prior_unknown():
@@ -89,9 +56,12 @@ def test_nobody_leaves_a_relative_prior_unknown():
 def test_a_sensor_is_never_changed():
     depth_z = np.random.default_rng(0).uniform(1, 5, (240, 320)).astype(np.float32)
     depth_z[10:20, 10:20] = np.nan
-    out = unrefined(DepthImage(depth_z, CAMERA, measured=True, source='topic'))
+    _, people, mesh = make_scene([stand(0, 3.0)])
+    sensor = DepthImage(depth_z, CAMERA, measured=True, source='topic')
+    out = refine_depth(sensor, people, mesh)
     assert out.depth_z is depth_z
     assert (out.scale, out.shift, out.num_anchors) == (1.0, 0.0, 0)
+    assert out.state == DepthState.MEASURED
 
 
 def test_people_stand_in_front_of_a_right_floor():

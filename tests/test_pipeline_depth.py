@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from metrichmsr_ros.perception.depth_sources import GroundPlane, TopicDepth
-from metrichmsr_ros.structures import DepthImage, TrackState
+from metrichmsr_ros.structures import DepthImage, DepthState, TrackState
 
 
 @pytest.fixture
@@ -90,3 +90,38 @@ def test_a_floor_does_not_move_people(world):
     scene = make_pipeline(world, depth_source=GroundPlane(1.0)).process(make_frame())
     np.testing.assert_allclose(scene.people.pelvis, [[0, 0, 4]], atol=1e-6)
     assert 'person depth' not in scene.timings
+
+
+def test_people_can_be_found_in_a_sensors_depth_and_leave_it_as_it_is(world):
+    world.place([0, 0, 4], [1, 0, 5])
+    pipeline = make_pipeline(world, depth_source=TopicDepth())
+    sent = seen_at(3.8).depth_z
+    sent[::7, ::5] = np.nan
+    scene = pipeline.process(
+        make_frame(depth=DepthImage(sent, CAMERA, measured=True)), want_mesh=True
+    )
+    np.testing.assert_allclose(scene.depth.depth_z, sent, rtol=1e-3)
+    assert scene.depth_state == DepthState.MEASURED
+    assert set(np.unique(scene.mesh.person)) == {-1, 0, 1}
+
+
+class Wall:
+    """A network that sees everything at 3.6 m."""
+
+    def depth(self, frame):
+        depth_z = np.full(frame.image.shape[:2], 3.6, np.float32)
+        return DepthImage(depth_z, frame.camera, source='wall')
+
+
+def test_the_scale_outlives_the_people_until_the_pipeline_is_reset(world):
+    world.place([0.0, -0.1, 4.0])
+    pipeline = make_pipeline(world, depth_source=Wall())
+    states = []
+    for k in range(40):
+        if k == 10:
+            world.place()
+        states.append(pipeline.process(make_frame(k)).depth_state)
+    assert states[5:10] == [DepthState.ANCHORED] * 5
+    assert states[10:] == [DepthState.REMEMBERED] * 30
+    pipeline.reset()
+    assert pipeline.process(make_frame(41)).depth_state == DepthState.UNANCHORED

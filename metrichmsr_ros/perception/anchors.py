@@ -15,6 +15,10 @@ SOLE_THICKNESS = 0.03  # m above the lowest vertex that still count as touching 
 PERSON_SIGMA = 0.06
 LEAST_SIGMA = 0.03
 EDGE_PX = 2  # mesh and person disagree most along the outline
+SENSOR_PIXELS = 5000  # of a sensor's that are looked at, about
+SENSOR_BLOCKS = (12, 16)  # of the image, down and across; each counts as a person does
+REGION_SIGMA = 0.06  # of a prior's own error in such a block, beside which a sensor has none
+FLOOR_GATE = 0.3  # relative difference beyond which a sensor does not see the floor that is meant
 
 
 @dataclass(frozen=True)
@@ -24,10 +28,10 @@ class Anchors:
     Attributes:
         prior_z: What the depth image says, (A,), in its unit.
         mesh_z: What the people say, (A,), metres.
-        person: Whose pixel it is, (A,) integers.
+        person: Whose pixel it is, (A,) integers; negative for a sensor's.
         row: (A,) integers.
         column: (A,) integers.
-        sigma: One sigma of the person's distance over it, (A,).
+        sigma: One sigma of the relative error that those of one person share, (A,).
     """
 
     prior_z: np.ndarray
@@ -43,6 +47,12 @@ class Anchors:
     def select(self, mask: np.ndarray) -> Anchors:
         """Return those for which ``mask`` (A,) is true."""
         return Anchors(*(getattr(self, item.name)[mask] for item in fields(self)))
+
+    def concatenate(self, other: Anchors) -> Anchors:
+        """Return these and then those of ``other``."""
+        names = [item.name for item in fields(self)]
+        pairs = [(getattr(self, name), getattr(other, name)) for name in names]
+        return Anchors(*(np.concatenate(pair) for pair in pairs))
 
     @property
     def share(self) -> np.ndarray:
@@ -65,6 +75,46 @@ def distance_sigmas(people: People) -> np.ndarray:
     variance = np.einsum('ni,nij,nj->n', ray, people.pelvis_covariance, ray)
     sigma = np.sqrt(np.maximum(variance, 0)) / distance
     return np.where(np.isfinite(sigma), np.maximum(sigma, LEAST_SIGMA), PERSON_SIGMA)
+
+
+def people_anchors(prior: DepthImage, people: People, mesh: MeshDepth) -> Anchors:
+    """Return the people's surfaces where the prior sees people, else where they stand on it.
+
+    Args:
+        prior: Depth on the camera that the people were cast with.
+        people: N people.
+        mesh: Depth of their visible surfaces, (H, W); ``mesh.person`` indexes ``people``.
+    """
+    if prior.sees_people:
+        return surface_anchors(prior.depth_z, mesh, distance_sigmas(people))
+    return contact_anchors(prior, people, mesh)
+
+
+def sensor_anchors(prior: DepthImage, sensor_z: np.ndarray) -> Anchors:
+    """Return pixels that a sensor knows, spread over the image.
+
+    What a prior gets wrong it gets wrong for whole regions: each block of the image counts once,
+    as a person does, however many pixels of it the sensor knows. Of a floor only what may be that
+    floor counts, and not what stands on it.
+
+    Args:
+        prior: Depth on the sensor's pixels.
+        sensor_z: (H, W), metres, NaN where unknown.
+    """
+    height, width = sensor_z.shape
+    step = max(1, round((sensor_z.size / SENSOR_PIXELS) ** 0.5))
+    rows, columns = np.arange(step // 2, height, step), np.arange(step // 2, width, step)
+    row, column = (x.ravel() for x in np.meshgrid(rows, columns, indexing='ij'))
+    down, across = SENSOR_BLOCKS
+    block = row * down // height * across + column * across // width
+    sigma = np.full(len(row), REGION_SIGMA)
+    anchors = Anchors(
+        prior.depth_z[row, column], sensor_z[row, column], -1 - block, row, column, sigma
+    )
+    with np.errstate(invalid='ignore', divide='ignore'):
+        known = (anchors.prior_z > 0) & (anchors.mesh_z > 0)
+        near = np.abs(anchors.mesh_z / anchors.prior_z - 1) < FLOOR_GATE
+    return anchors.select(known & (near | prior.sees_people))
 
 
 def surface_anchors(

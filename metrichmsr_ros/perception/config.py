@@ -7,6 +7,8 @@ import math
 from pathlib import Path
 
 DEPTH_SOURCES = ('none', 'topic', 'ground', 'mapanything', 'huggingface')
+FILLS = ('none', 'prior')
+FILL_SOURCES = tuple(name for name in DEPTH_SOURCES if name not in ('none', 'topic'))
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,10 @@ class PipelineConfig:
             seconds; single images (no ``detector_budget_ms``) always get their own.
         camera_height: Height of the camera above the floor, metres, for 'ground'.
         camera_tilt: How far the optical axis points below the horizon, radians, for 'ground'.
+        depth_memory: Time for which depth keeps the scale of people after the last of them has
+            left, seconds.
+        fill: What depth is where a sensor ('topic') knows none: 'none' (unknown) or 'prior'.
+        fill_source: Where that prior comes from, one of ``FILL_SOURCES``.
         max_people: Most people followed at once; the nearest are not preferred.
         min_score: Probability below which the crop of a known person holds nobody, 0..1.
         detector_budget_ms: Time for looking for new people in each frame, milliseconds; None looks
@@ -50,6 +56,9 @@ class PipelineConfig:
     depth_max_age: float = 5.0
     camera_height: float = 1.0
     camera_tilt: float = 0.0
+    depth_memory: float = 10.0
+    fill: str = 'none'
+    fill_source: str = 'ground'
     max_people: int = 8
     min_score: float = 0.5
     detector_budget_ms: float | None = 10.0
@@ -68,6 +77,9 @@ class PipelineConfig:
         _within('camera_height', self.camera_height, self.camera_height > 0, 'above 0 m')
         tilt = self.camera_tilt
         _within('camera_tilt', tilt, abs(tilt) < math.pi / 2, 'within ±π/2 rad')
+        _within('depth_memory', self.depth_memory, self.depth_memory >= 0, 'at least 0 s')
+        _one_of('fill', self.fill, FILLS)
+        _one_of('fill_source', self.fill_source, FILL_SOURCES)
         _within('max_people', self.max_people, self.max_people >= 1, 'at least 1')
         _within('min_score', self.min_score, 0 < self.min_score < 1, 'between 0 and 1')
         budget = self.detector_budget_ms

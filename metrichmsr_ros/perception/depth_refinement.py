@@ -1,24 +1,18 @@
-"""Bring a depth image into the people's metric scale: one affine correction for the whole image.
+"""What corrects a depth prior, and the simplest that does: one affine fit for the whole image.
 
 ``depth_z = scale · prior_z + shift``, fitted robustly to pixels where the prior and a person's
-mesh show the same thing: the visible mesh surface for a source that sees people, the floor under
-their feet for one that does not. A sensor's measurement passes unchanged.
+mesh show the same thing (``anchors.py``).
 """
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 
-from metrichmsr_ros.geometry.mesh_depth import MeshDepth
-from metrichmsr_ros.perception.affine_field import corrected
-from metrichmsr_ros.perception.anchors import (
-    Anchors,
-    contact_anchors,
-    distance_sigmas,
-    PERSON_SIGMA,
-    surface_anchors,
-)
-from metrichmsr_ros.structures import DepthImage, DepthMap, People
+from metrichmsr_ros.perception.affine_field import AffineField
+from metrichmsr_ros.perception.anchors import Anchors, PERSON_SIGMA
+from metrichmsr_ros.structures import DepthImage, Frame, People
 
 MIN_ANCHORS = 10
 MIN_SPREAD = 0.1  # of the median: with less the shift cannot be told from the scale
@@ -31,40 +25,33 @@ MAX_DISAGREEMENT = 0.2  # median relative error after the fit
 ITERATIONS = 10
 
 
-def unrefined(prior: DepthImage) -> DepthMap:
-    """Return the prior as it is: what a sensor has measured is not for people to correct."""
-    return DepthMap(prior.depth_z, prior.depth_z, prior.source)
+class FieldEstimator(Protocol):
+    """Says how a prior must be corrected to agree with its anchors. Keeps nothing in mind."""
+
+    def estimate(
+        self, frame: Frame, prior: DepthImage, anchors: Anchors, people: People
+    ) -> AffineField | None:
+        """Return the correction of ``prior``, None where the anchors say nothing sound.
+
+        Args:
+            frame: The frame that the prior shows, with its image and camera.
+            prior: Depth on that frame's camera; where unknown, NaN.
+            anchors: Where the true depth is known too, maybe none; ``anchors.person`` indexes
+                ``people``, except for what a sensor says.
+            people: Who was seen in that frame, with ``pelvis_covariance``.
+        """
+        ...
 
 
-def refine_depth(prior: DepthImage, people: People, mesh: MeshDepth) -> DepthMap:
-    """Return the scene's depth in the people's scale.
+class GlobalAffine:
+    """One factor and one shift for the whole image."""
 
-    Args:
-        prior: Depth on the frame's camera, not measured by a sensor.
-        people: The people in the frame, as they were cast.
-        mesh: Depth of their visible surfaces, (H, W); ``mesh.person`` indexes ``people``.
-
-    Returns:
-        The refined map. It is the prior itself (``num_anchors`` 0) with nobody in view and where
-        the anchors say nothing sound (a relative prior is then all NaN). Where the prior does not
-        see people, they are put in front of it.
-    """
-    prior_z = prior.depth_z
-    if prior.sees_people:
-        anchors = surface_anchors(prior_z, mesh, distance_sigmas(people))
-    else:
-        anchors = contact_anchors(prior, people, mesh)
-    fit = fit_affine(anchors, metric=prior.metric, scale_sigma=prior.scale_sigma)
-    if fit is not None:
-        scale, shift = fit
-        depth_z = corrected(prior_z, np.float32(scale), np.float32(shift))
-    else:
-        scale, shift = 1.0, 0.0
-        depth_z = prior_z if prior.metric else np.full_like(prior_z, np.nan)
-    if not prior.sees_people:
-        depth_z = np.where(mesh.person >= 0, mesh.depth_z, depth_z)
-    num_anchors = 0 if fit is None else len(anchors)
-    return DepthMap(depth_z, prior_z, prior.source, scale, shift, num_anchors)
+    def estimate(
+        self, frame: Frame, prior: DepthImage, anchors: Anchors, people: People
+    ) -> AffineField | None:
+        """Return what :func:`fit_affine` fits."""
+        fit = fit_affine(anchors, metric=prior.metric, scale_sigma=prior.scale_sigma)
+        return None if fit is None else AffineField.constant(*fit)
 
 
 def fit_affine(

@@ -30,12 +30,10 @@ from metrichmsr_ros.perception.blazepose.people import (
     suppress_duplicates,
 )
 from metrichmsr_ros.perception.config import PipelineConfig
-from metrichmsr_ros.perception.depth_refinement import refine_depth, unrefined
-from metrichmsr_ros.perception.depth_sources import Background, build_depth_source, DepthSource
 from metrichmsr_ros.perception.detection import Detector
-from metrichmsr_ros.perception.past_people import PastPeople
 from metrichmsr_ros.perception.person_crops import PersonCrops
 from metrichmsr_ros.perception.person_depth import PersonDepth
+from metrichmsr_ros.perception.scene_depth import build_scene_depth, SceneDepth
 from metrichmsr_ros.perception.tracking import Tracker
 from metrichmsr_ros.structures import (
     DepthImage,
@@ -81,7 +79,7 @@ class Pipeline:
         estimator: Makes people metric.
         tracker: Gives ids.
         raycaster: Casts the estimator's meshes.
-        depth_source: Where depth comes from; None = scenes have no depth.
+        scene_depth: Makes the scenes' depth; None = they have none.
         min_score: Probability below which the crop of a known person holds nobody.
         max_people: Most people followed at once.
         max_candidates: Most of the detector's candidates that are read in one frame; it is
@@ -96,7 +94,7 @@ class Pipeline:
         estimator: Estimator,
         tracker: Tracker,
         raycaster: MeshRaycaster,
-        depth_source: DepthSource | None = None,
+        scene_depth: SceneDepth | None = None,
         min_score: float = 0.5,
         max_people: int = 8,
         max_candidates: int = STREAM_CANDIDATES,
@@ -106,12 +104,11 @@ class Pipeline:
         self._estimator = estimator
         self._tracker = tracker
         self._raycaster = raycaster
-        self._depth_source = depth_source
+        self._scene_depth = scene_depth
         self._min_score = min_score
         self._max_people = max_people
         self._max_candidates = max_candidates
         self._person_depth = PersonDepth(raycaster)
-        self._past = PastPeople(raycaster)
         self._crops = PersonCrops()
         self._shape: tuple[int, ...] = ()
         self._passed_over = 0
@@ -122,10 +119,11 @@ class Pipeline:
         return self._estimator.body
 
     def reset(self) -> None:
-        """Forget everybody, as before the first frame; ids are still never given twice."""
+        """Forget everything, as before the first frame; ids are still never given twice."""
         self._tracker.reset()
         self._crops = PersonCrops()
-        self._past = PastPeople(self._raycaster)
+        if self._scene_depth is not None:
+            self._scene_depth.reset()
 
     def warm_up(self) -> None:
         """Run each part that compiles or allocates on first use, so that no frame waits for it."""
@@ -160,16 +158,14 @@ class Pipeline:
             tracked = self._tracker.update(measured, frame.stamp, frame.camera)
             people = tracked.people
             self._crops.keep(people, landmarks.next_rois[list(tracked.measured)])
-        prior = self._look_at_depth(frame, people, watch, want_depth)
-        if prior is not None and prior.measured and prior.sees_people and len(people):
+        seen_depth = self._look_at_depth(frame, people, watch, want_depth)
+        if seen_depth is not None and seen_depth.measured and len(people):
             with watch('person depth'):
-                reading = self._person_depth.read(people, prior, frame.stamp)
+                reading = self._person_depth.read(people, seen_depth, frame.stamp)
                 people = self._tracker.correct(people, reading, frame.camera)
-        # Predicted people, who come last, are hidden by something and have no pixels.
-        seen = people.select([state != TrackState.PREDICTED for state in people.states])
-        if want_depth and isinstance(self._depth_source, Background):
-            self._past.keep(frame.stamp, seen)
-        mesh, depth = self._refine(frame, seen, prior if want_depth else None, watch, want_mesh)
+        mesh, depth = self._cast(
+            frame, people, seen_depth, watch, want_depth=want_depth, want_mesh=want_mesh
+        )
         return Scene(frame, people, depth, mesh=mesh, timings=watch.seconds)
 
     def _find(self, frame: Frame, watch: _Stopwatch) -> Landmarks:
@@ -205,32 +201,35 @@ class Pipeline:
         self, frame: Frame, people: People, watch: _Stopwatch, want_depth: bool
     ) -> DepthImage | None:
         """Return the source's depth, if somebody wants it or it was measured and may correct."""
-        source = self._depth_source
-        if source is None or not (want_depth or (len(people) and frame.depth is not None)):
+        if self._scene_depth is None:
+            return None
+        if not (want_depth or (len(people) and frame.depth is not None)):
             return None
         with watch('depth'):
-            return source.depth(frame)
+            return self._scene_depth.look(frame)
 
-    def _refine(
+    def _cast(
         self,
         frame: Frame,
-        seen: People,
-        prior: DepthImage | None,
+        people: People,
+        seen_depth: DepthImage | None,
         watch: _Stopwatch,
+        *,
+        want_depth: bool,
         want_mesh: bool,
     ) -> tuple[MeshDepth | None, DepthMap | None]:
-        mesh = None
-        late = prior.stamp if prior is not None and prior.stamp != frame.stamp else None
-        if want_mesh or not (prior is None or prior.measured or late is not None):
+        """Return the people's surfaces and the scene's depth, as far as they are needed."""
+        scene_depth = self._scene_depth if want_depth else None
+        mesh, depth = None, None
+        # Predicted people come last and are hidden by something: they have no pixels.
+        seen = people.select([state != TrackState.PREDICTED for state in people.states])
+        if want_mesh or (scene_depth is not None and scene_depth.needs_mesh(frame, seen_depth)):
             with watch('mesh'):
                 mesh = self._raycaster.cast(seen.vertices, frame.camera)
-        if prior is None or prior.measured:
-            return mesh, unrefined(prior) if prior else None
-        with watch('depth'):
-            if late is not None:
-                return mesh, refine_depth(prior, *self._past.at(late, frame.camera))
-            assert mesh is not None
-            return mesh, refine_depth(prior, seen, mesh)
+        if scene_depth is not None:
+            with watch('depth'):
+                depth = scene_depth.of(frame, seen, mesh, seen_depth)
+        return mesh, depth
 
 
 def check_frame(frame: Frame) -> None:
@@ -265,6 +264,7 @@ def build_pipeline(config: PipelineConfig) -> Pipeline:
     torch.set_num_threads(config.threads)
     body = BodyModel.load(config.body_model)
     seed = secrets.randbits(32) if config.id_seed is None else config.id_seed
+    raycaster = MeshRaycaster(body.faces, device=device)
     pipeline = Pipeline(
         detector=BlazePoseDetector(
             budget_ms=config.detector_budget_ms, num_threads=config.threads
@@ -272,8 +272,8 @@ def build_pipeline(config: PipelineConfig) -> Pipeline:
         landmarker=BlazePoseLandmarker(num_threads=config.threads),
         estimator=build_method(config.estimator, body, checkpoint=config.checkpoint or None),
         tracker=Tracker(seed=seed, body=body if config.temporal_filter else None),
-        raycaster=MeshRaycaster(body.faces, device=device),
-        depth_source=build_depth_source(config, device),
+        raycaster=raycaster,
+        scene_depth=build_scene_depth(config, raycaster, device),
         min_score=config.min_score,
         max_people=config.max_people,
         max_candidates=STREAM_CANDIDATES if config.detector_budget_ms else config.max_people,

@@ -40,9 +40,9 @@ class Background:
         """Return the newest finished depth at once, and hand the frame to the source.
 
         Returns:
-            Depth with the ``stamp`` of the frame it was made of; None before the first one, where
-            it is older than ``max_age`` or younger than the frame, and where the frame's camera is
-            another one.
+            Depth with the frame that it was made of, and its ``stamp``; None before the first one,
+            where it is older than ``max_age`` or younger than the frame, and where the frame's
+            camera is another one.
 
         Raises:
             Exception: What the source raised last since the last call; it goes on with this frame.
@@ -107,4 +107,4 @@ def _work(source: DepthSource, mailbox: _Mailbox) -> None:
         except Exception as error:  # whatever it is, who asks for depth next is told
             mailbox.fail(error)
         else:
-            mailbox.put(None if depth is None else replace(depth, stamp=frame.stamp))
+            mailbox.put(None if depth is None else replace(depth, stamp=frame.stamp, frame=frame))

@@ -1,0 +1,130 @@
+"""The scene's depth: its source, the correction by people, and what a sensor does not see."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from metrichmsr_ros.geometry.mesh_depth import MeshDepth, MeshRaycaster
+from metrichmsr_ros.perception.config import PipelineConfig
+from metrichmsr_ros.perception.depth_refinement import FieldEstimator, GlobalAffine
+from metrichmsr_ros.perception.depth_sources import build_depth_source, DepthSource, TopicDepth
+from metrichmsr_ros.perception.prior_correction import needs_mesh, PriorCorrection
+from metrichmsr_ros.structures import DepthImage, DepthMap, DepthState, Frame, People
+
+
+class SceneDepth:
+    """Turns a source's depth into the scene's, in the order of time. Not thread-safe.
+
+    What a sensor has measured passes as it is. Any other depth is a prior, brought into the scale
+    of the people by ``estimator`` and :class:`FieldMemory`.
+
+    Args:
+        source: Where depth comes from.
+        raycaster: Casts people of earlier frames.
+        estimator: Corrects a prior.
+        fill: Another source, never a sensor, of what ``source`` does not know where it measures:
+            corrected by the sensor's pixels and the people. None leaves that unknown.
+        memory: Time for which a correction is held after the last anchors, seconds.
+
+    Raises:
+        ValueError: If ``memory`` is negative.
+    """
+
+    def __init__(
+        self,
+        source: DepthSource,
+        raycaster: MeshRaycaster,
+        *,
+        estimator: FieldEstimator | None = None,
+        fill: DepthSource | None = None,
+        memory: float = 10.0,
+    ) -> None:
+        self._source = source
+        self._looked: tuple[Frame, DepthImage | None] | None = None
+        self._fill = fill
+        self._prior = PriorCorrection(
+            estimator or GlobalAffine(), raycaster=raycaster, hold=memory
+        )
+        # Not by a network: it has learned from people's pixels, and not from a sensor's.
+        self._filling = PriorCorrection(
+            GlobalAffine(), raycaster=raycaster, hold=memory, sensor=self.look
+        )
+
+    def reset(self) -> None:
+        """Forget what time has taught."""
+        self._prior.reset()
+        self._filling.reset()
+
+    def look(self, frame: Frame) -> DepthImage | None:
+        """Return the source's own depth of a frame, None where it knows nothing."""
+        if self._looked is None or self._looked[0] is not frame:
+            self._looked = frame, self._source.depth(frame)
+        return self._looked[1]
+
+    def needs_mesh(self, frame: Frame, seen: DepthImage | None) -> bool:
+        """Whether :meth:`of` makes use of the people's surfaces."""
+        if self._measures(seen):
+            return self._fill is not None
+        return needs_mesh(seen, frame)
+
+    def of(
+        self, frame: Frame, people: People, mesh: MeshDepth | None, seen: DepthImage | None
+    ) -> DepthMap | None:
+        """Return the depth of a frame; None where nothing is known.
+
+        Args:
+            frame: The frame.
+            people: Who is seen in it.
+            mesh: Their visible surfaces, indexing ``people``; may be None where not needed.
+            seen: What :meth:`look` gave.
+        """
+        if not self._measures(seen):
+            return self._prior.apply(seen, frame, people, mesh)
+        guess = None
+        if self._fill is not None:
+            guess = self._filling.apply(self._fill.depth(frame), frame, people, mesh)
+        return guess if seen is None else _filled(_measured(seen), guess)
+
+    def _measures(self, seen: DepthImage | None) -> bool:
+        return isinstance(self._source, TopicDepth) if seen is None else seen.measured
+
+
+def _measured(seen: DepthImage) -> DepthMap:
+    return DepthMap(seen.depth_z, seen.depth_z, seen.source, state=DepthState.MEASURED)
+
+
+def _filled(measured: DepthMap, guess: DepthMap | None) -> DepthMap:
+    """Return what was measured, with the holes taken from a prior whose scale is known."""
+    if guess is None or guess.state == DepthState.UNANCHORED:
+        return measured
+    return replace(
+        guess,
+        depth_z=np.where(np.isnan(measured.depth_z), guess.depth_z, measured.depth_z),
+        prior_z=measured.depth_z,
+        source=f'{measured.source}, {guess.source}',
+        state=DepthState.FILLED,
+    )
+
+
+def build_scene_depth(
+    config: PipelineConfig, raycaster: MeshRaycaster, device: str
+) -> SceneDepth | None:
+    """Return what ``config`` asks for, None where it asks for no depth.
+
+    Args:
+        config: Settings.
+        raycaster: Casts people of earlier frames.
+        device: Where networks run: 'cpu' or 'cuda:<n>'.
+
+    Raises:
+        ValueError: A network cannot be loaded; says what mends it.
+    """
+    source = build_depth_source(config, device)
+    if source is None:
+        return None
+    fill = None
+    if config.depth_source == 'topic' and config.fill == 'prior':
+        fill = build_depth_source(replace(config, depth_source=config.fill_source), device)
+    return SceneDepth(source, raycaster, fill=fill, memory=config.depth_memory)
