@@ -16,6 +16,8 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 import numpy as np
 from std_msgs.msg import Header
 
+from metrichmsr_ros.structures import DepthMap, DepthState
+
 WINDOW = 5.0
 """Rates and latencies are those of this many seconds."""
 RECENT = 3.0
@@ -35,6 +37,33 @@ class _Kind:
 
 
 @dataclass(frozen=True)
+class DepthStatus:
+    """The newest depth in a few words, without its pixels; as in ``DepthMap``."""
+
+    source: str
+    state: DepthState
+    scale: float
+    shift: float
+    anchor_age: float
+
+    @classmethod
+    def of(cls, depth: DepthMap) -> DepthStatus:
+        """Return that of ``depth``."""
+        return cls(depth.source, depth.state, depth.scale, depth.shift, depth.anchor_age)
+
+    @property
+    def values(self) -> dict[str, str]:
+        """What to show of it."""
+        age = '' if np.isnan(self.anchor_age) else f'{self.anchor_age:.1f}'
+        return {
+            'depth': f'{self.state.name.lower()}, {self.source}',
+            'depth scale': f'{self.scale:.3f}',
+            'depth shift (m)': f'{self.shift:.3f}',
+            'depth anchored before (s)': age,
+        }
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """Health at one moment; rates per second over ``WINDOW``, latencies in seconds or NaN.
 
@@ -46,6 +75,7 @@ class Snapshot:
         drops: Images overwritten by a newer one before the worker came to them, since activation.
         idle: Images left alone because nobody subscribes, since activation.
         people: People in the newest result.
+        depth: Depth of the newest result, None where nobody wanted it or there is none.
         silence: Seconds since the last image or, before the first, since activation.
         errors: Message and count of each kind of error, newest first.
         recent: Kinds that occurred within ``RECENT``, newest first.
@@ -58,6 +88,7 @@ class Snapshot:
     drops: int
     idle: int
     people: int
+    depth: DepthStatus | None
     silence: float
     errors: dict[str, tuple[int, str]]
     recent: tuple[str, ...]
@@ -74,6 +105,7 @@ class Health:
     _drops: int = 0
     _idle: int = 0
     _people: int = 0
+    _depth: DepthStatus | None = None
     _since: float = field(default_factory=time.monotonic)
 
     def restart(self) -> None:
@@ -92,11 +124,11 @@ class Health:
             self._drops += dropped
             self._idle += idle
 
-    def result(self, *, latency: float, people: int) -> None:
+    def result(self, *, latency: float, people: int, depth: DepthStatus | None = None) -> None:
         """Count a published result; ``latency`` in seconds."""
         with self._lock:
             self._results.append((time.monotonic(), latency))
-            self._people = people
+            self._people, self._depth = people, depth
 
     def error(self, kind: str, message: str) -> bool:
         """Count an error; return whether it is time to log one of its kind."""
@@ -126,6 +158,7 @@ class Health:
                 drops=self._drops,
                 idle=self._idle,
                 people=self._people if self._results else 0,
+                depth=self._depth if self._results else None,
                 silence=now - self._since,
                 errors={name: (kind.count, kind.message) for name, kind in kinds},
                 recent=tuple(name for name, kind in kinds if now - kind.seen <= RECENT),
@@ -181,6 +214,7 @@ def report(
         'dropped images': str(snapshot.drops),
         'images nobody wanted': str(snapshot.idle),
         'people': str(snapshot.people),
+        **(snapshot.depth.values if snapshot.depth is not None else {}),
         **(values or {}),
     }
     for kind, (count, message) in snapshot.errors.items():

@@ -11,7 +11,7 @@ from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from metrichmsr_ros.geometry.camera import Camera
-from metrichmsr_ros.structures import People
+from metrichmsr_ros.structures import DepthState, People
 
 
 def to_nanoseconds(stamp: Time) -> int:
@@ -29,12 +29,22 @@ def to_header(stamp: int, frame_id: str) -> Header:
     return Header(stamp=Time(sec=stamp // 10**9, nanosec=stamp % 10**9), frame_id=frame_id)
 
 
-def person_array(people: People, *, calibrated: bool, header: Header) -> PersonArray:
+def person_array(
+    people: People,
+    *,
+    calibrated: bool,
+    header: Header,
+    depth_state: DepthState = DepthState.NONE,
+) -> PersonArray:
     """Return ``~/people`` of one image."""
     orientations = _pelvis_quaternions(people)
     messages = [_person(people, i, orientations[i]) for i in range(len(people))]
     return PersonArray(
-        header=header, body_model=people.body_model, calibrated=calibrated, people=messages
+        header=header,
+        body_model=people.body_model,
+        calibrated=calibrated,
+        depth_state=int(depth_state),
+        people=messages,
     )
 
 

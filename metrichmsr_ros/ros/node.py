@@ -30,6 +30,7 @@ from metrichmsr_ros.ros.parameters import pipeline_config
 from metrichmsr_ros.ros.run import run_node
 from metrichmsr_ros.ros.worker import Worker
 from metrichmsr_ros.start import loading
+from metrichmsr_ros.structures import DepthState
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 _REPORT_PERIOD = 1.0
@@ -40,6 +41,10 @@ _HINT = (
 )
 _STRANGE_LATENCY = 5.0
 """Seconds between an image's stamp and its result that no camera and no pipeline explain."""
+_UNANCHORED = (
+    'the scale of the depth is unanchored: nobody has been in view for depth_memory, or nothing '
+    'sound was seen of anybody'
+)
 _UNCALIBRATED = (
     'the camera is not calibrated: its focal length is a guess, and all distances are off by one '
     'factor'
@@ -207,6 +212,8 @@ class MetricHmsrNode(LifecycleNode):
                 f'results are {snapshot.latency_p50:.0f} s younger than the stamps of their '
                 'images: are use_sim_time and the clocks of both machines right?',
             )
+        if snapshot.depth is not None and snapshot.depth.state == DepthState.UNANCHORED:
+            yield Problem(WARN, _UNANCHORED)
         if camera is not None and not camera.calibrated:
             yield Problem(WARN, _UNCALIBRATED)
 

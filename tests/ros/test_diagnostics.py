@@ -1,11 +1,23 @@
+from dataclasses import replace
 import math
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from std_msgs.msg import Header
 
 from metrichmsr_ros.ros import diagnostics
-from metrichmsr_ros.ros.diagnostics import ERROR, Health, LOG_PERIOD, OK, Problem, report, WARN
+from metrichmsr_ros.ros.diagnostics import (
+    DepthStatus,
+    ERROR,
+    Health,
+    LOG_PERIOD,
+    OK,
+    Problem,
+    report,
+    WARN,
+)
+from metrichmsr_ros.structures import DepthMap, DepthState
 
 pytestmark = pytest.mark.ros
 
@@ -121,3 +133,22 @@ def test_restart_forgets_traffic_but_not_errors(health: Health) -> None:
     snapshot = health.snapshot()
     assert (snapshot.rate_in, snapshot.drops, snapshot.people) == (0, 0, 0)
     assert snapshot.errors == {'image': (1, 'bad')}
+
+
+def test_depth_is_told_in_words(health: Health, clock: SimpleNamespace) -> None:
+    pixels = np.zeros((2, 2), np.float32)
+    depth = DepthMap(
+        pixels, pixels, 'ground', scale=1.0625, shift=-0.05, state=DepthState.REMEMBERED,
+        anchor_age=3.21,
+    )  # fmt: skip
+    health.result(latency=0.1, people=0, depth=DepthStatus.of(depth))
+    shown = values(told(health))
+    assert shown['depth'] == 'remembered, ground'
+    assert (shown['depth scale'], shown['depth shift (m)']) == ('1.062', '-0.050')
+    assert shown['depth anchored before (s)'] == '3.2'
+    never = replace(depth, state=DepthState.UNANCHORED, anchor_age=math.nan)
+    health.result(latency=0.1, people=0, depth=DepthStatus.of(never))
+    shown = values(told(health))
+    assert (shown['depth'], shown['depth anchored before (s)']) == ('unanchored, ground', '')
+    clock.now += 60
+    assert 'depth' not in values(told(health))
