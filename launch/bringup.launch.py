@@ -12,7 +12,7 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironment
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from metrichmsr_ros.perception.config import DEPTH_SOURCES
+from metrichmsr_ros.perception.config import DEPTH_SOURCES, FILL_SOURCES, FILLS
 from metrichmsr_ros.ros.middleware import profile_environment
 from metrichmsr_ros.ros.presets import load_preset, parameter_arguments, preset_names, TOPICS
 
@@ -20,8 +20,10 @@ SHARE = Path(get_package_share_directory('metrichmsr_ros'))
 CAMERAS = SHARE / 'config' / 'cameras'
 BOOL = ['true', 'false']
 # Node parameters that are passed on if given.
-CHOSEN = ('image_transport', 'depth_source', 'depth_model', 'device', 'estimator',
-          'checkpoint', 'body_model')  # fmt: skip
+CHOSEN = (
+    'image_transport', 'depth_source', 'depth_model', 'fill', 'fill_source', 'depth_encoding',
+    'points_people', 'device', 'estimator', 'checkpoint', 'body_model',
+)  # fmt: skip
 
 # name: (default, description, choices); an empty default means "as params_file says, else the
 # camera preset, else the node's own default".
@@ -39,6 +41,10 @@ ARGUMENTS = {
     'image_transport': ('', 'raw or compressed', ['', 'raw', 'compressed']),
     'depth_source': ('', 'where depth comes from', ['', *DEPTH_SOURCES]),
     'depth_model': ('', 'folder or hub:owner/name of a depth network', None),
+    'fill': ('', 'what is where an RGB-D camera knows no depth', ['', *FILLS]),
+    'fill_source': ('', 'where fill takes its prior from', ['', *FILL_SOURCES]),
+    'depth_encoding': ('', 'of the depth images', ['', '32FC1', '16UC1']),
+    'points_people': ('', 'people in the cloud', ['', 'include', 'cut']),
     'device': ('', 'cpu or cuda:<n>', None),
     'estimator': ('', 'metrichmr or landmark_ik', ['', 'metrichmr', 'landmark_ik']),
     'checkpoint': ('', 'folder of weights for metrichmr', None),

@@ -32,7 +32,7 @@ from metrichmsr_ros.ros.monitor_messages import (
     RESULTS,
     snapshot_of,
     stamp_of,
-    to_array,
+    to_depth,
     TRUTH,
 )
 from metrichmsr_ros.ros.monitor_statistics import (
@@ -171,7 +171,7 @@ class Monitor(Node):
             self._aside.submit(self._compare_depth, refined, true, self._camera)
 
     def _compare_depth(self, refined: bytes, true: bytes, camera: Camera) -> None:
-        self.depth.compare(to_array(refined), to_array(true), camera)
+        self.depth.compare(to_depth(refined), to_depth(true), camera)
 
     def _on_camera_info(self, info: CameraInfo) -> None:
         self._camera = Camera.from_camera_info(info, width=info.width, height=info.height)

@@ -11,7 +11,7 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import MarkerArray
 
-from metrichmsr_ros.data.image_messages import view
+from metrichmsr_ros.data.image_messages import decode_depth, view
 from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.ros.marker_reader import read_meshes
 from metrichmsr_ros.ros.monitor_statistics import PeopleAt, SECOND
@@ -49,6 +49,11 @@ def to_array(data: bytes) -> np.ndarray:
     return view(deserialize_message(data, Image))
 
 
+def to_depth(data: bytes) -> np.ndarray:
+    """Return a serialised depth ``sensor_msgs/Image`` in metres, (H, W), NaN where unknown."""
+    return decode_depth(deserialize_message(data, Image))
+
+
 def people_at(data: bytes) -> PeopleAt:
     """Return ids, boxes and pelvises of a serialised ``PersonArray``."""
     people = deserialize_message(data, PersonArray).people
@@ -80,7 +85,7 @@ def snapshot_of(stamp: int, at: dict[str, bytes], camera: Camera) -> Snapshot:
         image=to_array(at['image']),
         overlay=to_array(at['overlay']),
         camera=camera,
-        depth_z=to_array(at['depth/image']) if 'depth/image' in at else None,
+        depth_z=to_depth(at['depth/image']) if 'depth/image' in at else None,
         ids=tuple(person.id for person in people),
         joints=np.array(joints).reshape(-1, 24, 3),
         orientations=np.array([(q.x, q.y, q.z, q.w) for q in turns]).reshape(-1, 4),

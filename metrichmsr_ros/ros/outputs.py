@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import cv2
 from metrichmsr_msgs.msg import PersonArray
 import numpy as np
 from rclpy.lifecycle import LifecycleNode
@@ -14,8 +13,8 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from tf2_ros import TransformBroadcaster
 from visualization_msgs.msg import MarkerArray
 
-from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.ros.cdr import image_bytes, points_bytes
+from metrichmsr_ros.ros.depth_outputs import cut_people, encode_depth, rectify_depth
 from metrichmsr_ros.ros.markers import MeshMarkers
 from metrichmsr_ros.ros.messages import camera_info, pelvis_transforms, person_array, to_header
 from metrichmsr_ros.ros.parameters import Parameters
@@ -26,10 +25,10 @@ RESULT_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 TOPICS: dict[str, tuple[type, str]] = {
     'people': (PersonArray, 'everybody in the image, also when nobody is'),
     'markers': (MarkerArray, 'meshes, TRIANGLE_LIST, one per person'),
-    'depth/image_rect': (Image, '32FC1 depth in metres on the rectified image, NaN unknown'),
+    'depth/image_rect': (Image, 'depth on the rectified image, as `depth_encoding` says'),
     'depth/camera_info': (CameraInfo, 'camera of depth/image_rect, without distortion'),
-    'depth/image': (Image, '32FC1 depth in metres, pixel for pixel on the input image'),
-    'points': (PointCloud2, 'organised cloud of the depth with the image as colour'),
+    'depth/image': (Image, 'the same, pixel for pixel on the input image'),
+    'points': (PointCloud2, 'organised cloud of that depth, in the colours of the image'),
     'overlay': (Image, 'rgb8 input image with the meshes drawn on it'),
 }
 """Topic below ``~/``: type and meaning."""
@@ -77,16 +76,21 @@ class Outputs:
         """Whether any of these topics shows depth."""
         return not _NEEDS_DEPTH.isdisjoint(wanted)
 
+    @staticmethod
+    def needs_mesh(wanted: frozenset[str], parameters: Parameters) -> bool:
+        """Whether any of these topics shows where in the image people are."""
+        return 'overlay' in wanted or ('points' in wanted and parameters.points_people == 'cut')
+
     def publish(
-        self, scene: Scene, wanted: frozenset[str], *, frame_id: str, lifetime: float
+        self, scene: Scene, wanted: frozenset[str], parameters: Parameters, *, frame_id: str
     ) -> None:
         """Publish what is wanted of a scene, with the stamp of its frame.
 
         Args:
-            scene: Result of one frame.
+            scene: Result of one frame, with the mesh where :meth:`needs_mesh` says so.
             wanted: Topics, from :meth:`wanted`.
+            parameters: Those of now.
             frame_id: Frame of the input image.
-            lifetime: Of the markers, seconds.
         """
         stamp: dict[str, Any] = {'stamp': scene.frame.stamp, 'frame_id': frame_id}
         header = to_header(**stamp)
@@ -96,14 +100,18 @@ class Outputs:
             self._broadcaster.sendTransform(pelvis_transforms(people, header=header))
         if 'people' in wanted:
             calibrated = scene.frame.camera.calibrated
-            self._send('people', person_array(people, calibrated=calibrated, header=header))
+            message = person_array(
+                people, calibrated=calibrated, header=header, depth_state=scene.depth_state
+            )
+            self._send('people', message)
         if 'markers' in wanted:
+            lifetime = parameters.marker_lifetime
             self._send(
                 'markers',
                 self._markers.bytes(people.vertices, people.ids, lifetime=lifetime, **stamp),
             )
         if scene.depth is not None:
-            self._publish_depth(scene, scene.depth.depth_z, wanted, stamp)
+            self._publish_depth(scene, scene.depth.depth_z, wanted, parameters, stamp)
         if 'overlay' in wanted:
             overlay = self._draw(scene)
             self._send('overlay', image_bytes(overlay, encoding='rgb8', **stamp))
@@ -116,33 +124,28 @@ class Outputs:
             self._node.destroy_publisher(self._broadcaster.pub_tf)
 
     def _publish_depth(
-        self, scene: Scene, depth_z: np.ndarray, wanted: frozenset[str], stamp: dict[str, Any]
+        self,
+        scene: Scene,
+        depth_z: np.ndarray,
+        wanted: frozenset[str],
+        parameters: Parameters,
+        stamp: dict[str, Any],
     ) -> None:
-        camera = scene.frame.camera
+        camera, encoding = scene.frame.camera, parameters.depth_encoding
         if 'depth/image_rect' in wanted:
-            rectified = rectify_depth(depth_z, camera)
-            self._send('depth/image_rect', image_bytes(rectified, encoding='32FC1', **stamp))
+            pixels = encode_depth(rectify_depth(depth_z, camera), encoding)
+            self._send('depth/image_rect', image_bytes(pixels, encoding=encoding, **stamp))
         if 'depth/camera_info' in wanted:
             info = camera_info(camera.rectified(), header=to_header(**stamp))
             self._send('depth/camera_info', info)
         if 'depth/image' in wanted:
-            self._send('depth/image', image_bytes(depth_z, encoding='32FC1', **stamp))
+            pixels = encode_depth(depth_z, encoding)
+            self._send('depth/image', image_bytes(pixels, encoding=encoding, **stamp))
         if 'points' in wanted:
+            if parameters.points_people == 'cut' and scene.mesh is not None:
+                depth_z = cut_people(depth_z, scene.mesh)
             points = camera.pixel_rays() * depth_z[..., None]
             self._send('points', points_bytes(points, scene.frame.image, **stamp))
 
     def _send(self, name: str, message: Any) -> None:
         self._publishers[name].publish(message)
-
-
-def rectify_depth(depth_z: np.ndarray, camera: Camera) -> np.ndarray:
-    """Return depth as ``camera.rectified()`` sees it, (H, W) float32, NaN where it does not."""
-    if not camera.has_distortion:
-        return depth_z
-    return cv2.remap(
-        depth_z,
-        *camera.rectify_maps(),
-        interpolation=cv2.INTER_NEAREST,
-        borderMode=cv2.BORDER_CONSTANT,
-        borderValue=float('nan'),
-    )

@@ -13,7 +13,7 @@ import textwrap
 from typing import Any
 
 from metrichmsr_ros.models.methods import METHODS
-from metrichmsr_ros.perception.config import DEPTH_SOURCES, PipelineConfig
+from metrichmsr_ros.perception.config import DEPTH_SOURCES, FILL_SOURCES, FILLS, PipelineConfig
 
 Value = bool | int | float | str
 
@@ -140,6 +140,34 @@ class Parameters:
         0.0,
         'How far the optical axis points below the horizon, rad (depth_source ground).',
         bounds=(-1.5, 1.5),
+    )
+    depth_memory: float = _parameter(
+        PipelineConfig.depth_memory,
+        'Time for which depth keeps the scale of people after the last of them has left, s; then '
+        'depth_state is DEPTH_UNANCHORED.',
+        bounds=(0.0, 600.0),
+    )
+    fill: str = _parameter(
+        PipelineConfig.fill,
+        'What depth is where an RGB-D camera knows none (depth_source topic): none = unknown, or '
+        'prior = fill_source, fitted to what the camera does know and to the people.',
+        choices=FILLS,
+    )
+    fill_source: str = _parameter(
+        PipelineConfig.fill_source, 'Where fill takes its prior from.', choices=FILL_SOURCES
+    )
+    depth_encoding: str = _parameter(
+        '32FC1',
+        'Depth images: 32FC1 (m, NaN = unknown) or 16UC1 (mm, 0 = unknown, 65535 = 65.535 m or '
+        'more).',
+        choices=('32FC1', '16UC1'),
+        live=True,
+    )
+    points_people: str = _parameter(
+        'include',
+        'People in ~/points: include, or cut (NaN where their meshes are and close beside them).',
+        choices=('include', 'cut'),
+        live=True,
     )
     max_people: int = _parameter(8, 'Most people followed at once.', bounds=(1, 32))
     min_score: float = _parameter(

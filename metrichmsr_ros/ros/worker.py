@@ -15,7 +15,7 @@ from rclpy.utilities import ok
 from metrichmsr_ros.data.image_messages import ImageError
 from metrichmsr_ros.geometry.camera import Camera, CameraError
 from metrichmsr_ros.ros.cameras import NoCameraInfoError
-from metrichmsr_ros.ros.diagnostics import Health
+from metrichmsr_ros.ros.diagnostics import DepthStatus, Health
 from metrichmsr_ros.ros.frames import read_depth, read_image
 from metrichmsr_ros.ros.inputs import Input, Inputs
 from metrichmsr_ros.ros.mailbox import Mailbox
@@ -128,13 +128,12 @@ class Worker:
         scene = self._pipeline.process(
             Frame(frame.image, frame.camera, frame.stamp, depth),
             want_depth=self._outputs.needs_depth(wanted),
-            want_mesh='overlay' in wanted,
+            want_mesh=self._outputs.needs_mesh(wanted, parameters),
         )
-        self._outputs.publish(
-            scene, wanted, frame_id=frame_id, lifetime=parameters.marker_lifetime
-        )
+        self._outputs.publish(scene, wanted, parameters, frame_id=frame_id)
         latency = (self._clock.now().nanoseconds - frame.stamp) / 1e9
-        self._health.result(latency=latency, people=len(scene.people))
+        status = None if scene.depth is None else DepthStatus.of(scene.depth)
+        self._health.result(latency=latency, people=len(scene.people), depth=status)
 
     def _in_sequence(self, stamp: int) -> bool:
         """Forget the tracks where time jumps back; return False where it stands still."""

@@ -8,12 +8,14 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from metrichmsr_ros.geometry.mesh_depth import MeshDepth
 from metrichmsr_ros.perception.config import PipelineConfig
-from metrichmsr_ros.structures import DepthMap, Frame, People, Scene, TrackState
+from metrichmsr_ros.structures import DepthMap, DepthState, Frame, People, Scene, TrackState
 
 FACES = np.array([[0, 1, 2], [0, 2, 3], [0, 3, 1], [1, 3, 2]], np.int32)
 CORNERS = np.array([[0, 0, 0], [0.4, 0, 0], [0, 0.9, 0], [0, 0, 0.3]], np.float32)
 BACKGROUND = 3.0
+PERSON = slice(20, 30), slice(30, 36)  # rows and columns where a mesh is seen
 
 
 def make_people(*ids: str, distance: float = 2.0) -> People:
@@ -40,6 +42,13 @@ def make_people(*ids: str, distance: float = 2.0) -> People:
     )
 
 
+def make_mesh(size: tuple[int, int]) -> MeshDepth:
+    """One person seen at ``PERSON``."""
+    person = np.full(size, -1, np.int16)
+    person[PERSON] = 0
+    return MeshDepth(np.where(person == 0, np.float32(2), np.float32('nan')), person)
+
+
 class FakePipeline:
     """Sees ``ids`` in every image and remembers what it was asked."""
 
@@ -50,6 +59,7 @@ class FakePipeline:
             raise FileNotFoundError(f'body model {config.body_model} does not exist')
         self.config = config
         self.ids: tuple[str, ...] = ('abcde',)
+        self.depth_state = DepthState.ANCHORED
         self.frames: list[Frame] = []
         self.wants: list[tuple[bool, bool]] = []
         self.resets = 0
@@ -71,8 +81,12 @@ class FakePipeline:
         if want_depth and self.config.depth_source != 'none':
             depth_z = np.full(frame.image.shape[:2], BACKGROUND, np.float32)
             depth_z[0, 0] = np.nan
-            depth = DepthMap(depth_z, depth_z, 'fake')
-        return Scene(frame, make_people(*self.ids), depth)
+            depth = DepthMap(
+                depth_z, depth_z, 'fake', scale=1.1, shift=0.2, state=self.depth_state,
+                anchor_age=1.25,
+            )  # fmt: skip
+        mesh = make_mesh(frame.image.shape[:2]) if want_mesh else None
+        return Scene(frame, make_people(*self.ids), depth, mesh=mesh)
 
 
 def draw(scene: Scene) -> np.ndarray:
