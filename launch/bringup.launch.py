@@ -21,8 +21,8 @@ CAMERAS = SHARE / 'config' / 'cameras'
 BOOL = ['true', 'false']
 # Node parameters that are passed on if given.
 CHOSEN = (
-    'image_transport', 'depth_source', 'depth_model', 'fill', 'fill_source', 'depth_encoding',
-    'points_people', 'device', 'estimator', 'checkpoint', 'body_model',
+    'image_transport', 'depth_source', 'depth_model', 'depth_refiner', 'fill', 'fill_source',
+    'depth_encoding', 'points_people', 'device', 'estimator', 'checkpoint', 'body_model',
 )  # fmt: skip
 
 # name: (default, description, choices); an empty default means "as params_file says, else the
@@ -41,6 +41,7 @@ ARGUMENTS = {
     'image_transport': ('', 'raw or compressed', ['', 'raw', 'compressed']),
     'depth_source': ('', 'where depth comes from', ['', *DEPTH_SOURCES]),
     'depth_model': ('', 'folder or hub:owner/name of a depth network', None),
+    'depth_refiner': ('', 'what corrects depth by the people: a folder of weights, or affine'),
     'fill': ('', 'what is where an RGB-D camera knows no depth', ['', *FILLS]),
     'fill_source': ('', 'where fill takes its prior from', ['', *FILL_SOURCES]),
     'depth_encoding': ('', 'of the depth images', ['', '32FC1', '16UC1']),

@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 
 DEPTH_SOURCES = ('none', 'topic', 'ground', 'mapanything', 'huggingface')
+AFFINE = 'affine'  # of ``depth_refiner``: no network
 FILLS = ('none', 'prior')
 FILL_SOURCES = tuple(name for name in DEPTH_SOURCES if name not in ('none', 'topic'))
 
@@ -28,6 +29,8 @@ class PipelineConfig:
             seconds; single images (no ``detector_budget_ms``) always get their own.
         camera_height: Height of the camera above the floor, metres, for 'ground'.
         camera_tilt: How far the optical axis points below the horizon, radians, for 'ground'.
+        depth_refiner: What corrects a prior by the people: '' = the network that ships, a folder
+            of its weights, or 'affine' (one factor and one shift, without a network).
         depth_memory: Time for which depth keeps the scale of people after the last of them has
             left, seconds.
         fill: What depth is where a sensor ('topic') knows none: 'none' (unknown) or 'prior'.
@@ -56,6 +59,7 @@ class PipelineConfig:
     depth_max_age: float = 5.0
     camera_height: float = 1.0
     camera_tilt: float = 0.0
+    depth_refiner: str = ''
     depth_memory: float = 10.0
     fill: str = 'none'
     fill_source: str = 'ground'

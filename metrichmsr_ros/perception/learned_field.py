@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from os import PathLike
+
 import cv2
 import numpy as np
 import torch
 
 from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.models.depth_refiner import DepthRefiner
-from metrichmsr_ros.models.depth_refiner_input import anchor_maps, grid_camera, refiner_input
+from metrichmsr_ros.models.depth_refiner_input import (
+    anchor_maps,
+    grid_camera,
+    grid_size,
+    refiner_input,
+)
 from metrichmsr_ros.perception.affine_field import AffineField, corrected
 from metrichmsr_ros.perception.anchors import Anchors
 from metrichmsr_ros.perception.depth_refinement import fit_affine
@@ -31,6 +38,31 @@ class LearnedField:
         """
         self._network = network.eval()
         self._rays: tuple[Camera, torch.Tensor] | None = None
+
+    @classmethod
+    def from_pretrained(cls, path_or_name: str | PathLike[str]) -> LearnedField:
+        """Load a network and run it once, so that no frame waits for what comes first.
+
+        Args:
+            path_or_name: As of :meth:`DepthRefiner.from_pretrained`.
+
+        Raises:
+            CheckpointError: The checkpoint is missing, unreadable or does not fit.
+        """
+        network = DepthRefiner.from_pretrained(path_or_name)
+        size = grid_size(4, 3)[::-1]
+        blank = torch.ones(1, *size)
+        with torch.inference_mode():
+            network(
+                refiner_input(
+                    torch.zeros(1, 3, *size, dtype=torch.uint8),
+                    blank,
+                    blank,
+                    blank,
+                    torch.zeros(1, 2, *size),
+                )
+            )
+        return cls(network)
 
     @torch.inference_mode()
     def estimate(

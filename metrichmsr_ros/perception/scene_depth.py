@@ -7,9 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from metrichmsr_ros.geometry.mesh_depth import MeshDepth, MeshRaycaster
-from metrichmsr_ros.perception.config import PipelineConfig
+from metrichmsr_ros.models.depth_refiner import DEFAULT_REFINER
+from metrichmsr_ros.perception.config import AFFINE, PipelineConfig
 from metrichmsr_ros.perception.depth_refinement import FieldEstimator, GlobalAffine
 from metrichmsr_ros.perception.depth_sources import build_depth_source, DepthSource, TopicDepth
+from metrichmsr_ros.perception.learned_field import LearnedField
 from metrichmsr_ros.perception.prior_correction import needs_mesh, PriorCorrection
 from metrichmsr_ros.structures import DepthImage, DepthMap, DepthState, Frame, People
 
@@ -120,6 +122,7 @@ def build_scene_depth(
 
     Raises:
         ValueError: A network cannot be loaded; says what mends it.
+        CheckpointError: The refiner's weights are missing or do not fit.
     """
     source = build_depth_source(config, device)
     if source is None:
@@ -127,4 +130,16 @@ def build_scene_depth(
     fill = None
     if config.depth_source == 'topic' and config.fill == 'prior':
         fill = build_depth_source(replace(config, depth_source=config.fill_source), device)
-    return SceneDepth(source, raycaster, fill=fill, memory=config.depth_memory)
+    return SceneDepth(
+        source,
+        raycaster,
+        estimator=_estimator(config),
+        fill=fill,
+        memory=config.depth_memory,
+    )
+
+
+def _estimator(config: PipelineConfig) -> FieldEstimator:
+    if config.depth_refiner == AFFINE or config.depth_source == 'topic':
+        return GlobalAffine()
+    return LearnedField.from_pretrained(config.depth_refiner or DEFAULT_REFINER)

@@ -141,6 +141,11 @@ class Parameters:
         'How far the optical axis points below the horizon, rad (depth_source ground).',
         bounds=(-1.5, 1.5),
     )
+    depth_refiner: str = _parameter(
+        '',
+        'What corrects depth by the people: folder of weights; empty = the network that ships; '
+        'affine = one factor and one shift, without a network.',
+    )
     depth_memory: float = _parameter(
         PipelineConfig.depth_memory,
         'Time for which depth keeps the scale of people after the last of them has left, s; then '
