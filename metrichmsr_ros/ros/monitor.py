@@ -201,7 +201,9 @@ class Monitor(Node):
                 return
             if is_complete(at):
                 self._recorded = stamp
-                self._recorder.offer(snapshot_of(stamp, dict(at), self._camera))
+                prior_z = self.depth.prior_z(self._camera)
+                snapshot = snapshot_of(stamp, dict(at), self._camera, prior_z=prior_z)
+                self._recorder.offer(snapshot)
                 return
 
     def _tell(self) -> None:

@@ -75,8 +75,10 @@ def is_complete(at: dict[str, bytes]) -> bool:
     return 'markers' in at or not deserialize_message(at['people'], PersonArray).people
 
 
-def snapshot_of(stamp: int, at: dict[str, bytes], camera: Camera) -> Snapshot:
-    """Return the messages of one stamp as arrays."""
+def snapshot_of(
+    stamp: int, at: dict[str, bytes], camera: Camera, *, prior_z: np.ndarray | None
+) -> Snapshot:
+    """Return the messages of one stamp as arrays, with a prior that no topic carries."""
     people = deserialize_message(at['people'], PersonArray).people
     turns = [person.pelvis.pose.orientation for person in people]
     joints = [[(j.x, j.y, j.z) for j in person.joints] for person in people]
@@ -86,6 +88,8 @@ def snapshot_of(stamp: int, at: dict[str, bytes], camera: Camera) -> Snapshot:
         overlay=to_array(at['overlay']),
         camera=camera,
         depth_z=to_depth(at['depth/image']) if 'depth/image' in at else None,
+        prior_z=prior_z,
+        true_z=to_depth(at['truth/depth']) if 'truth/depth' in at else None,
         ids=tuple(person.id for person in people),
         joints=np.array(joints).reshape(-1, 24, 3),
         orientations=np.array([(q.x, q.y, q.z, q.w) for q in turns]).reshape(-1, 4),

@@ -163,12 +163,18 @@ class DepthAgainstTruth:
 
     def compare(self, depth_z: np.ndarray, true_z: np.ndarray, camera: Camera) -> None:
         """Note the errors of one image; depths (H, W) metres on the pixels of ``camera``."""
-        if self._floor is None:
+        prior_z = self.prior_z(camera)
+        if prior_z is None:
             return
-        blank = np.zeros((*true_z.shape, 3), np.uint8)
-        prior_z = self._floor.depth(Frame(blank, camera, 0)).depth_z
         self._refined.append(depth_errors(depth_z, true_z).abs_rel)
         self._prior.append(depth_errors(prior_z, true_z).abs_rel)
+
+    def prior_z(self, camera: Camera) -> np.ndarray | None:
+        """Return the floor, (H, W) metres, NaN where it is not seen; None without a comparison."""
+        if self._floor is None:
+            return None
+        blank = np.zeros((camera.height, camera.width, 3), np.uint8)
+        return self._floor.depth(Frame(blank, camera, 0)).depth_z
 
     def summary(self) -> dict:
         """Return the medians of AbsRel over the images; None without one."""

@@ -15,6 +15,7 @@ import numpy as np
 
 from metrichmsr_ros.body.joints import PARENTS
 from metrichmsr_ros.geometry.camera import Camera
+from metrichmsr_ros.metrics import depth_errors
 from metrichmsr_ros.ros.marker_reader import MeshMarker
 from metrichmsr_ros.visualization import color_depth
 
@@ -23,6 +24,7 @@ logger = logging.getLogger(__name__)
 VIDEO_HEIGHT = 480  # a portrait photograph of 1920 rows would make an unplayable video
 CLOUD_STRIDE = 4
 DEPTH_RANGE = 8.0  # metres shown by the colours of the video's depth
+MOST_ERROR = 0.5  # relative, shown by the brightest colour
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Snapshot:
         overlay: With the meshes drawn on it, (H, W, 3) uint8 RGB.
         camera: Camera of both.
         depth_z: Refined depth on the input's pixels, (H, W) float32 metres, or None.
+        prior_z: The depth that it was made of, as far as the monitor knows it, or None.
+        true_z: The true depth of a rendered world, or None.
         ids: Ids of the people.
         joints: Their joints, (N, 24, 3), metres, camera frame.
         orientations: Rotation of joint 0, quaternions x, y, z, w, (N, 4).
@@ -46,6 +50,8 @@ class Snapshot:
     overlay: np.ndarray
     camera: Camera
     depth_z: np.ndarray | None
+    prior_z: np.ndarray | None
+    true_z: np.ndarray | None
     ids: tuple[str, ...]
     joints: np.ndarray
     orientations: np.ndarray
@@ -53,7 +59,7 @@ class Snapshot:
 
 
 class VideoWriter:
-    """Writes camera image | mesh overlay | refined depth side by side as MP4."""
+    """Writes the pictures of ``side_by_side`` as MP4."""
 
     def __init__(self, path: Path, *, rate: float) -> None:
         self.path, self._rate = path, rate
@@ -82,11 +88,51 @@ class VideoWriter:
 
 
 def side_by_side(snapshot: Snapshot) -> np.ndarray:
-    """Return camera image | overlay | depth as one picture, (≤480, W, 3) uint8 RGB."""
-    depth_z = snapshot.depth_z
+    """Return camera image | overlay | depth as one picture, (H, W, 3) uint8 RGB.
+
+    Where the truth is known there are two rows: image | overlay | true depth, and below them
+    prior | refined depth, each with its mean relative error, | where the refined one errs.
+    """
+    image, overlay, depth_z = snapshot.image, snapshot.overlay, snapshot.depth_z
     if depth_z is None:
-        depth_z = np.full(snapshot.image.shape[:2], np.nan, np.float32)
-    row = np.hstack((snapshot.image, snapshot.overlay, color_depth(depth_z, far=DEPTH_RANGE)))
+        depth_z = np.full(image.shape[:2], np.nan, np.float32)
+    if snapshot.true_z is None or snapshot.prior_z is None:
+        return _scaled([image, overlay, _coloured(depth_z)])
+    true_z = snapshot.true_z
+    above = [image, overlay, _labelled(_coloured(true_z), 'true depth')]
+    below = [
+        _labelled(_coloured(z), f'{name}: AbsRel {depth_errors(z, true_z).abs_rel:.2f}')
+        for name, z in (('prior', snapshot.prior_z), ('refined', depth_z))
+    ]
+    off = cv2.applyColorMap(_error_levels(depth_z, true_z), cv2.COLORMAP_INFERNO)[..., ::-1]
+    below.append(_labelled(off, f'error of refined, black 0, yellow {MOST_ERROR:.0%}'))
+    return np.vstack([_scaled(above), _scaled(below)])
+
+
+def _coloured(depth_z: np.ndarray) -> np.ndarray:
+    return color_depth(depth_z, far=DEPTH_RANGE)
+
+
+def _error_levels(depth_z: np.ndarray, true_z: np.ndarray) -> np.ndarray:
+    """Return relative errors as levels, (H, W) uint8; 0 where unknown."""
+    with np.errstate(invalid='ignore', divide='ignore'):
+        share = np.abs(depth_z / true_z - 1) / MOST_ERROR
+    return (255 * np.nan_to_num(share, posinf=0.0).clip(0, 1)).astype(np.uint8)
+
+
+def _labelled(picture: np.ndarray, text: str) -> np.ndarray:
+    scale = picture.shape[1] / 640
+    place = (round(10 * scale), round(30 * scale))
+    picture = np.ascontiguousarray(picture)
+    for colour, width in (((0, 0, 0), 5), ((255, 255, 255), 2)):
+        thick = max(1, round(width * scale))
+        cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.9 * scale, colour, thick)
+    return picture
+
+
+def _scaled(pictures: list[np.ndarray]) -> np.ndarray:
+    """Return pictures side by side, at most ``VIDEO_HEIGHT`` high, with even sides."""
+    row = np.hstack(pictures)
     scale = min(1.0, VIDEO_HEIGHT / row.shape[0])
     size = 2 * round(row.shape[1] * scale / 2), 2 * round(row.shape[0] * scale / 2)
     return cv2.resize(row, size, interpolation=cv2.INTER_AREA)

@@ -26,7 +26,7 @@ def messages(people: int) -> dict[str, bytes]:
 def test_an_empty_room_is_recorded_though_its_markers_have_no_stamp() -> None:
     at = messages(0)
     assert is_complete(at)
-    snapshot = snapshot_of(7, at, Camera.from_fov(6, 4, 1.0))
+    snapshot = snapshot_of(7, at, Camera.from_fov(6, 4, 1.0), prior_z=None)
     assert snapshot.ids == ()
     assert snapshot.meshes == ()
 
