@@ -32,8 +32,12 @@ def main() -> None:
     titles = ('people', 'camera Hz', 'result Hz', 'p50 ms', 'p99 ms', 'pelvis', 'missed', 'ids')
     print(ROW.format(*titles, 'AbsRel', 'prior'))
     print('|' + '|'.join(['---:'] * 10) + '|')
+    stages: dict[int, dict[str, float]] = {}
     for people in arguments.people:
-        print(row(people, run(people, arguments.seconds, arguments.estimator)))
+        summary = run(people, arguments.seconds, arguments.estimator)
+        stages[people] = summary['stages_ms']
+        print(row(people, summary), flush=True)
+    print_stages(stages)
 
 
 def run(people: int, seconds: float, estimator: str) -> dict:
@@ -43,6 +47,19 @@ def run(people: int, seconds: float, estimator: str) -> dict:
         command += ['--duration', str(seconds), '--output', folder, '--estimator', estimator]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         return json.loads((Path(folder) / 'summary.json').read_text())
+
+
+def print_stages(stages: dict[int, dict[str, float]]) -> None:
+    """Print the node's time for each stage and its share of a result, medians."""
+    print()
+    print('| stage |' + ''.join(f' {people} people ms | share |' for people in stages))
+    print('|---|' + '---:|---:|' * len(stages))
+    for name in dict.fromkeys(name for one in stages.values() for name in one):
+        cells = (
+            f' {one.get(name, 0.0):.1f} | {one.get(name, 0.0) / sum(one.values()):.0%} |'
+            for one in stages.values()
+        )
+        print(f'| {name} |' + ''.join(cells))
 
 
 def row(people: int, summary: dict) -> str:

@@ -8,6 +8,7 @@ when a user wants to know why nothing comes.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 import threading
 import time
@@ -25,6 +26,9 @@ RECENT = 3.0
 LOG_PERIOD = 5.0
 """Least time between two log lines of one kind of error, seconds."""
 
+STAGE = 'time of '
+"""Before the name of a stage in the message."""
+
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
 
@@ -34,6 +38,13 @@ class _Kind:
     message: str = ''
     seen: float = -np.inf
     logged: float = -np.inf
+
+
+@dataclass(frozen=True)
+class _Result:
+    time: float
+    latency: float
+    stages: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -76,6 +87,7 @@ class Snapshot:
         idle: Images left alone because nobody subscribes, since activation.
         people: People in the newest result.
         depth: Depth of the newest result, None where nobody wanted it or there is none.
+        stages: Median seconds of each stage of the results that had it.
         silence: Seconds since the last image or, before the first, since activation.
         errors: Message and count of each kind of error, newest first.
         recent: Kinds that occurred within ``RECENT``, newest first.
@@ -89,6 +101,7 @@ class Snapshot:
     idle: int
     people: int
     depth: DepthStatus | None
+    stages: dict[str, float]
     silence: float
     errors: dict[str, tuple[int, str]]
     recent: tuple[str, ...]
@@ -100,7 +113,7 @@ class Health:
 
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _arrivals: deque[float] = field(default_factory=deque)
-    _results: deque[tuple[float, float]] = field(default_factory=deque)
+    _results: deque[_Result] = field(default_factory=deque)
     _kinds: dict[str, _Kind] = field(default_factory=dict)
     _drops: int = 0
     _idle: int = 0
@@ -124,10 +137,24 @@ class Health:
             self._drops += dropped
             self._idle += idle
 
-    def result(self, *, latency: float, people: int, depth: DepthStatus | None = None) -> None:
-        """Count a published result; ``latency`` in seconds."""
+    def result(
+        self,
+        *,
+        latency: float,
+        people: int,
+        depth: DepthStatus | None = None,
+        stages: Mapping[str, float] | None = None,
+    ) -> None:
+        """Count a published result.
+
+        Args:
+            latency: From the image's stamp to the last message, seconds.
+            people: How many there are.
+            depth: Of the scene, None where there is none.
+            stages: Seconds of each.
+        """
         with self._lock:
-            self._results.append((time.monotonic(), latency))
+            self._results.append(_Result(time.monotonic(), latency, dict(stages or {})))
             self._people, self._depth = people, depth
 
     def error(self, kind: str, message: str) -> bool:
@@ -147,7 +174,7 @@ class Health:
         with self._lock:
             now = time.monotonic()
             _forget(self._arrivals, self._results, now - WINDOW)
-            latencies = [latency for _, latency in self._results]
+            latencies = [result.latency for result in self._results]
             p50, p99 = np.percentile(latencies, (50, 99)) if latencies else (np.nan, np.nan)
             kinds = sorted(self._kinds.items(), key=lambda item: -item[1].seen)
             return Snapshot(
@@ -159,17 +186,23 @@ class Health:
                 idle=self._idle,
                 people=self._people if self._results else 0,
                 depth=self._depth if self._results else None,
+                stages=_medians([result.stages for result in self._results]),
                 silence=now - self._since,
                 errors={name: (kind.count, kind.message) for name, kind in kinds},
                 recent=tuple(name for name, kind in kinds if now - kind.seen <= RECENT),
             )
 
 
-def _forget(arrivals: deque[float], results: deque[tuple[float, float]], before: float) -> None:
+def _forget(arrivals: deque[float], results: deque[_Result], before: float) -> None:
     while arrivals and arrivals[0] < before:
         arrivals.popleft()
-    while results and results[0][0] < before:
+    while results and results[0].time < before:
         results.popleft()
+
+
+def _medians(stages: list[dict[str, float]]) -> dict[str, float]:
+    names = dict.fromkeys(name for one in stages for name in one)
+    return {name: float(np.median([one[name] for one in stages if name in one])) for name in names}
 
 
 @dataclass(frozen=True)
@@ -215,6 +248,7 @@ def report(
         'images nobody wanted': str(snapshot.idle),
         'people': str(snapshot.people),
         **(snapshot.depth.values if snapshot.depth is not None else {}),
+        **{f'{STAGE}{stage} (ms)': f'{1e3 * t:.1f}' for stage, t in snapshot.stages.items()},
         **(values or {}),
     }
     for kind, (count, message) in snapshot.errors.items():

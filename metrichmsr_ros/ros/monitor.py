@@ -31,6 +31,7 @@ from metrichmsr_ros.ros.monitor_messages import (
     people_at,
     RESULTS,
     snapshot_of,
+    stages_of,
     stamp_of,
     to_depth,
     TRUTH,
@@ -76,6 +77,7 @@ class Monitor(Node):
         )
         self.presence = Presence()
         self.diagnosis = ''
+        self.stages: dict[str, float] = {}
         self._told, self._told_at = '', 0.0
         self.first_result: int | None = None
         self._messages: dict[int, dict[str, bytes]] = defaultdict(dict)
@@ -180,6 +182,7 @@ class Monitor(Node):
         for status in message.status:
             if status.name.startswith(self.value['node']):
                 self.diagnosis = status.message
+                self.stages = stages_of(status)
 
     def _end_in_time(self) -> None:
         """End the process when the duration is over, or when no result will come."""
@@ -255,6 +258,7 @@ class Monitor(Node):
             'images_without_result': max(0, counts.get('image', 0) - counts.get('people', 0)),
             'people': self.presence.summary(),
             'diagnostics': self.diagnosis,
+            'stages_ms': self.stages,
         }
         if self.errors.true_seen:
             summary['people_errors'] = self.errors.summary()

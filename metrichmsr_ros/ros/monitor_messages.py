@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 
+from diagnostic_msgs.msg import DiagnosticStatus
 from metrichmsr_msgs.msg import PersonArray
 import numpy as np
 from rclpy.serialization import deserialize_message
@@ -13,6 +14,7 @@ from visualization_msgs.msg import MarkerArray
 
 from metrichmsr_ros.data.image_messages import decode_depth, view
 from metrichmsr_ros.geometry.camera import Camera
+from metrichmsr_ros.ros.diagnostics import STAGE
 from metrichmsr_ros.ros.marker_reader import read_meshes
 from metrichmsr_ros.ros.monitor_statistics import PeopleAt, SECOND
 from metrichmsr_ros.ros.recorder import Snapshot
@@ -63,6 +65,15 @@ def people_at(data: bytes) -> PeopleAt:
         boxes=np.array([person.box for person in people]).reshape(-1, 4),
         pelvis=np.array([(p.x, p.y, p.z) for p in points]).reshape(-1, 3),
     )
+
+
+def stages_of(status: DiagnosticStatus) -> dict[str, float]:
+    """Return the milliseconds of each stage, as the node tells them."""
+    return {
+        value.key.removeprefix(STAGE).removesuffix(' (ms)'): float(value.value)
+        for value in status.values
+        if value.key.startswith(STAGE)
+    }
 
 
 def is_complete(at: dict[str, bytes]) -> bool:

@@ -116,6 +116,7 @@ class Worker:
         wanted = self._outputs.wanted(parameters)
         if not wanted:
             return
+        started = time.perf_counter()
         frame = read_image(item.image, self._inputs.cameras, parameters)
         if not self._in_sequence(frame.stamp):
             return
@@ -125,15 +126,23 @@ class Worker:
             self._complain('frame', 'the image has an empty frame_id: no transforms are sent')
             wanted = wanted - {'tf'}
         depth = self._read_depth(item, frame, parameters)
+        read = time.perf_counter()
         scene = self._pipeline.process(
             Frame(frame.image, frame.camera, frame.stamp, depth),
             want_depth=self._outputs.needs_depth(wanted),
             want_mesh=self._outputs.needs_mesh(wanted, parameters),
         )
+        processed = time.perf_counter()
         self._outputs.publish(scene, wanted, parameters, frame_id=frame_id)
+        published = time.perf_counter()
         latency = (self._clock.now().nanoseconds - frame.stamp) / 1e9
         status = None if scene.depth is None else DepthStatus.of(scene.depth)
-        self._health.result(latency=latency, people=len(scene.people), depth=status)
+        self._health.result(
+            latency=latency,
+            people=len(scene.people),
+            depth=status,
+            stages={'read': read - started, **scene.timings, 'publish': published - processed},
+        )
 
     def _in_sequence(self, stamp: int) -> bool:
         """Forget the tracks where time jumps back; return False where it stands still."""

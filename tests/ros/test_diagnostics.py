@@ -17,6 +17,7 @@ from metrichmsr_ros.ros.diagnostics import (
     report,
     WARN,
 )
+from metrichmsr_ros.ros.monitor_messages import stages_of
 from metrichmsr_ros.structures import DepthMap, DepthState
 
 pytestmark = pytest.mark.ros
@@ -152,3 +153,13 @@ def test_depth_is_told_in_words(health: Health, clock: SimpleNamespace) -> None:
     assert (shown['depth'], shown['depth anchored before (s)']) == ('unanchored, ground', '')
     clock.now += 60
     assert 'depth' not in values(told(health))
+
+
+def test_stages_are_medians_of_the_results_that_had_them() -> None:
+    health = Health()
+    for landmarks in (0.010, 0.030, 0.020):
+        health.result(latency=0.1, people=1, stages={'landmarks': landmarks, 'publish': 0.004})
+    health.result(latency=0.1, people=0, stages={'publish': 0.004})
+    assert health.snapshot().stages == pytest.approx({'landmarks': 0.020, 'publish': 0.004})
+    message = report(health.snapshot(), name='a', hardware_id='', header=Header(), state='active')
+    assert stages_of(message.status[0]) == {'landmarks': 20.0, 'publish': 4.0}
