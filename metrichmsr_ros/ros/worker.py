@@ -1,8 +1,9 @@
-"""The one thread that decodes, processes and publishes."""
+"""The thread that decodes and processes, and the one that publishes what it found."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 import threading
 import time
 import traceback
@@ -21,7 +22,7 @@ from metrichmsr_ros.ros.inputs import Input, Inputs
 from metrichmsr_ros.ros.mailbox import Mailbox
 from metrichmsr_ros.ros.outputs import Outputs
 from metrichmsr_ros.ros.parameters import Parameters
-from metrichmsr_ros.structures import DepthImage, Frame
+from metrichmsr_ros.structures import DepthImage, Frame, Scene
 
 _CAMERA_INFO_PATIENCE = 2.0
 """Seconds after the start within which the first CameraInfo may be later than the first image."""
@@ -30,7 +31,10 @@ Complain = Callable[[str, str], None]
 
 
 class Worker:
-    """Processes the newest input whenever it is done with the one before."""
+    """Processes the newest input whenever it is done with the one before.
+
+    What was found in one image is published while the next one is processed.
+    """
 
     def __init__(
         self,
@@ -65,6 +69,8 @@ class Worker:
         self._started = time.monotonic()
         self._stamp: int | None = None
         self._mailbox: Mailbox[Input] = Mailbox()
+        self._publisher = ThreadPoolExecutor(max_workers=1, thread_name_prefix='publishing')
+        self._publishing: Future[None] | None = None
         self._thread = threading.Thread(target=self._run, name='perception', daemon=True)
         pipeline.reset()
         self._thread.start()
@@ -74,9 +80,10 @@ class Worker:
         return self._mailbox.put(item)
 
     def stop(self) -> None:
-        """Finish the input in work and end the thread."""
+        """Finish the input in work and end both threads."""
         self._mailbox.close()
         self._thread.join()
+        self._publisher.shutdown()
 
     def _run(self) -> None:
         while (item := self._mailbox.take()) is not None:
@@ -132,16 +139,35 @@ class Worker:
             want_depth=self._outputs.needs_depth(wanted),
             want_mesh=self._outputs.needs_mesh(wanted, parameters),
         )
-        processed = time.perf_counter()
-        self._outputs.publish(scene, wanted, parameters, frame_id=frame_id)
-        published = time.perf_counter()
-        latency = (self._clock.now().nanoseconds - frame.stamp) / 1e9
-        status = None if scene.depth is None else DepthStatus.of(scene.depth)
+        if self._publishing is not None:
+            self._publishing.result()  # results leave in the order of their images
+        self._publishing = self._publisher.submit(
+            self._publish, scene, wanted, parameters, frame_id, read - started
+        )
+
+    def _publish(
+        self,
+        scene: Scene,
+        wanted: frozenset[str],
+        parameters: Parameters,
+        frame_id: str,
+        read_seconds: float,
+    ) -> None:
+        """Publish a scene and count it; what goes wrong is told and ends here."""
+        started = time.perf_counter()
+        try:
+            self._outputs.publish(scene, wanted, parameters, frame_id=frame_id)
+        except Exception as error:
+            if ok():  # else the context went down while we were publishing
+                get_logger('metrichmsr').debug(traceback.format_exc())
+                self._complain('publishing', f'{type(error).__name__}: {error}')
+            return
+        seconds = time.perf_counter() - started
         self._health.result(
-            latency=latency,
+            latency=(self._clock.now().nanoseconds - scene.frame.stamp) / 1e9,
             people=len(scene.people),
-            depth=status,
-            stages={'read': read - started, **scene.timings, 'publish': published - processed},
+            depth=None if scene.depth is None else DepthStatus.of(scene.depth),
+            stages={'read': read_seconds, **scene.timings, 'publish': seconds},
         )
 
     def _in_sequence(self, stamp: int) -> bool:
