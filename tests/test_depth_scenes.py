@@ -202,7 +202,7 @@ def test_folders_are_gone_on_with_and_belong_to_one_seed(tmp_path, scenes, monke
             made.append((seed, size))
             return iter(scenes * 4)
 
-    monkeypatch.setattr('metrichmsr_ros.data.depth.shards._renderer', lambda seed: Renderer())
+    monkeypatch.setattr('metrichmsr_ros.data.depth.shards.scene_renderer', lambda seed: Renderer())
     render_scenes(tmp_path, scenes=1, seed=5)
     render_scenes(tmp_path, scenes=65, seed=5)
     assert made == [((5, 0), (160, 120)), ((5, 1), (160, 88))]

@@ -12,6 +12,10 @@ from dataclasses import dataclass, fields
 import cv2
 import numpy as np
 
+FLOOR_SIGMA = 0.1  # of a floor's scale, as a fit to it is told
+_FLOOR_HEIGHT, _FLOOR_TILT = 0.07, 0.03  # one sigma: of the logarithm, radians
+_FARTHEST_FLOOR = 30.0  # metres, as of ``GroundPlane``
+
 
 @dataclass(frozen=True)
 class PriorErrors:
@@ -78,6 +82,29 @@ def spoil_depth(
     prior = np.exp(log_z)
     prior = prior + np.float32(errors.shift * rng.normal() * np.exp(middle))
     return np.where(known & (prior > 0), prior, np.nan).astype(np.float32)
+
+
+def floor_depth(rays: np.ndarray, *, down: np.ndarray, height: float) -> np.ndarray:
+    """Return the depth of a flat floor, (H, W) float32, metres, NaN where it is not in view.
+
+    Args:
+        rays: With z = 1, (H, W, 3).
+        down: Unit vector straight down, (3,).
+        height: Of the camera above the floor, metres.
+    """
+    with np.errstate(divide='ignore', invalid='ignore'):
+        depth_z = height / (rays @ down)
+        known = (depth_z > 0) & (depth_z < _FARTHEST_FLOOR)
+    return np.where(known, depth_z, np.nan).astype(np.float32)
+
+
+def spoilt_floor(
+    rays: np.ndarray, rng: np.random.Generator, *, down: np.ndarray, height: float
+) -> np.ndarray:
+    """Return ``floor_depth`` for who knows height and tilt of the camera a little wrongly."""
+    down = down + _FLOOR_TILT * rng.normal(size=3)
+    height = height * np.exp(_FLOOR_HEIGHT * rng.normal())
+    return floor_depth(rays, down=down / np.linalg.norm(down), height=height)
 
 
 def _bent(shape: tuple[int, ...], rng: np.random.Generator, errors: PriorErrors) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from metrichmsr_ros.data.depth.corruption import PriorErrors, spoil_depth
+from metrichmsr_ros.data.depth.corruption import FLOOR_SIGMA, PriorErrors, spoil_depth, spoilt_floor
 from metrichmsr_ros.data.depth.scenes import DepthScene
 from metrichmsr_ros.data.depth.shards import DepthScenes
 from metrichmsr_ros.geometry.mesh_depth import MeshDepth
@@ -24,9 +24,6 @@ from metrichmsr_ros.perception.depth_sources.base import NETWORK_SCALE_SIGMA
 EDGE = 1  # of the refiner's pixels along outlines
 _STRENGTH = (0.3, 1.6)  # factor on all errors of a prior
 _UNIT = 3.0  # a relative prior's unit is within this factor of a metre
-_FLOOR_HEIGHT, _FLOOR_TILT = 0.07, 0.03  # one sigma: of the logarithm, radians
-_FARTHEST_FLOOR = 30.0  # metres, as of ``GroundPlane``
-_GROUND_SIGMA = 0.1
 _TRIES = 3
 _GREY, _GAIN, _TINT, _GAMMA = 0.15, 0.25, 0.1, 0.25
 
@@ -117,7 +114,7 @@ def make_example(
     for _ in range(_TRIES):
         kind = rng.uniform()
         if kind < config.ground:
-            prior, anchors, metric, sigma = *_floor(scene, rng), True, _GROUND_SIGMA
+            prior, anchors, metric, sigma = *_floor(scene, rng), True, FLOOR_SIGMA
         else:
             metric = kind > config.ground + config.relative
             prior = _monocular(scene, rng, metric=metric, holes=config.holes)
@@ -204,13 +201,8 @@ def _monocular(
 
 def _floor(scene: DepthScene, rng: np.random.Generator) -> tuple[np.ndarray, Anchors]:
     """Return the depth of a floor whose height and tilt are a little wrong, and its anchors."""
-    down = scene.down + _FLOOR_TILT * rng.normal(size=3)
-    height = scene.height * np.exp(_FLOOR_HEIGHT * rng.normal())
-    rays = np.concatenate([scene.rays, np.ones_like(scene.rays[:1])])
-    with np.errstate(divide='ignore', invalid='ignore'):
-        prior = height / np.einsum('chw,c->hw', rays, down / np.linalg.norm(down))
-        prior = np.where((prior > 0) & (prior < _FARTHEST_FLOOR), prior, np.nan)
-    prior = prior.astype(np.float32)
+    rays = np.moveaxis(np.concatenate([scene.rays, np.ones_like(scene.rays[:1])]), 0, -1)
+    prior = spoilt_floor(rays, rng, down=scene.down, height=scene.height)
     person, which = np.nonzero(np.isfinite(scene.soles[..., 0]))
     points = scene.soles[person, which]
     row, column = points[:, 0].astype(int), points[:, 1].astype(int)

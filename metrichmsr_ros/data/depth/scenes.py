@@ -34,6 +34,7 @@ _MISSED = 0.08  # of the people whom nobody detects
 _LEAST_SEEN = 0.4  # of an estimated person's pixels that show him; others would not be detected
 _LOOKS = 8
 _BATCH = 64
+_GONE = np.array([0, 0, 1e5], np.float32)  # metres: behind everything, and smaller than a pixel
 
 
 @dataclass(frozen=True)
@@ -85,25 +86,37 @@ class SceneRenderer:
             seed: Decides everything, together with the poses and the wardrobe.
             size: Only scenes of this width and height.
         """
+        for groups, index, rng in self.groups(seed, size=size):
+            scene = self._scene(groups, index, rng)
+            if scene is not None:
+                yield scene
+
+    def groups(
+        self, seed: tuple[int, ...], *, size: tuple[int, int] | None = None
+    ) -> Iterator[tuple[Groups, int, np.random.Generator]]:
+        """Draw groups without end: some, which camera's of them, and where chance comes from.
+
+        Args:
+            seed: As of ``draw``.
+            size: Only cameras whose ``grid_size`` this is.
+        """
         rng = np.random.default_rng(seed)
         generator = torch.Generator().manual_seed(int(rng.integers(1 << 60)))
         while True:
             self._renderer.wear(self._wardrobe.pick(_LOOKS, rng))
             groups = self._sampler.draw(_BATCH, generator, size=size)
             for index in range(len(groups.origin)):
-                scene = self._scene(groups, index, rng)
-                if scene is not None:
-                    yield scene
+                yield groups, index, rng
 
     def _scene(self, groups: Groups, index: int, rng: np.random.Generator) -> DepthScene | None:
-        """Render one camera's group; None where the camera sees no depth worth learning from."""
+        """Render one camera's group; None where some pixels of the camera have no ray."""
         lens = groups.lenses[index : index + 1]
         camera = grid_camera(camera_of(lens))
         rays = camera.pixel_rays()
-        if not (np.isfinite(rays).all() and _sees_everywhere(lens)):
+        if not (np.isfinite(rays).all() and sees_everywhere(lens)):
             return None
         rows = np.flatnonzero(groups.camera.numpy() == index)
-        image, depth_z, seen, down = self._picture(groups, index, rows, camera, rng)
+        image, depth_z, seen, down = self.picture(groups, index, rows, camera, rng)
         estimate = groups.estimate.numpy()[rows]
         mesh = self._raycaster.cast(estimate, camera)
         found = _detected(mesh.person, seen, len(rows), rng)
@@ -123,15 +136,26 @@ class SceneRenderer:
             height=float(groups.origin[index, 1]),
         )
 
-    def _picture(
+    def picture(
         self,
         groups: Groups,
         index: int,
         rows: np.ndarray,
         camera: Camera,
         rng: np.random.Generator,
+        *,
+        empty: bool = False,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Return image, true depth, who is seen, and straight down."""
+        """Return image, true depth, who is seen, and straight down, as in ``DepthScene``.
+
+        Args:
+            groups: Some.
+            index: Which camera of them.
+            rows: Who is before it.
+            camera: That camera at the size to render.
+            rng: Random numbers.
+            empty: Whether they leave the room that is drawn for them.
+        """
         lens = groups.lenses[index : index + 1]
         heading = rng.uniform(-np.pi, np.pi)
         c, s = np.cos(heading), np.sin(heading)
@@ -143,7 +167,7 @@ class SceneRenderer:
         seat = seat_under(groups.joints[rows[0]].double().numpy() @ R + origin, rng)
         room = draw_hall(rng, camera=origin, people=people, seat=seat)
         picture = self._renderer.render(
-            surfaces, rng.permutation(_LOOKS)[: len(rows)],
+            surfaces + _GONE if empty else surfaces, rng.permutation(_LOOKS)[: len(rows)],
             lens=_resized(lens, camera),
             window=Window(np.zeros(2), 1.0, camera.width, camera.height),
             room=room, R_cam_world=R, origin=origin, seed=int(rng.integers(1 << 30)), ray_step=2,
@@ -161,7 +185,7 @@ def _resized(lens: Lenses, camera: Camera) -> Lenses:
     return replace(lens, size=size, focal=lens.focal * scale, centre=centre)
 
 
-def _sees_everywhere(lens: Lenses) -> bool:
+def sees_everywhere(lens: Lenses) -> bool:
     """Whether each pixel of a lens has a ray."""
     width, height = (lens.size[0] - 1).tolist()
     columns, rows = torch.linspace(0, width, 9), torch.linspace(0, height, 9)

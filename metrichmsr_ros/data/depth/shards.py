@@ -94,7 +94,7 @@ def render_scenes(
     for number in range(-(-scenes // SHARD_SIZE)):
         path = folder / f'scenes-{number:05d}.npz'
         if not path.exists():
-            renderer = renderer or _renderer(seed)
+            renderer = renderer or scene_renderer(seed)
             size = _SIZES[number % len(_SIZES)]
             drawn = islice(renderer.draw((seed, number), size=size), SHARD_SIZE)
             _write(path, DepthScenes.stacked(list(drawn)))
@@ -121,7 +121,8 @@ def read_scenes(folder: Path) -> list[DepthScenes]:
     return [DepthScenes.joined(parts) for parts in by_size.values()]
 
 
-def _renderer(seed: int) -> SceneRenderer:
+def scene_renderer(seed: int) -> SceneRenderer:
+    """Return a renderer of the default body, its poses and clothes those of a seed."""
     body = BodyModel.load()
     config = SampleConfig(pose_seed=_FIRST_POSES + seed, children=_CHILDREN)
     network = MetricHMR.from_pretrained('blazepose', body=body)
