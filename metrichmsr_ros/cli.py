@@ -12,6 +12,7 @@ from pathlib import Path
 import sys
 from typing import Any, NoReturn, TYPE_CHECKING
 
+from metrichmsr_ros.cli_evaluate_depth import add_depth_options, refuse_depth_options, run_depth
 from metrichmsr_ros.cli_train import add_render, add_train, add_train_depth
 from metrichmsr_ros.perception.blazepose.assets import AssetError
 from metrichmsr_ros.start import loading, start
@@ -116,7 +117,8 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> argparse.ArgumentPars
         'evaluate',
         help='score predictions against the truth of an index',
         description='Score predictions against the truth of an index: a table per source; or a '
-        'method on the videos of a data set: 3dpw:FOLDER, emdb1:FOLDER or emdb2:FOLDER.',
+        'method on the videos of a data set: 3dpw:FOLDER, emdb1:FOLDER or emdb2:FOLDER; or depth '
+        'that people correct.',
     )
     evaluate.set_defaults(run=_evaluate)
     evaluate.add_argument(
@@ -125,7 +127,10 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> argparse.ArgumentPars
     evaluate.add_argument(
         '--smpl', type=Path, metavar='DIR', help="SMPL_MALE.pkl and so on: the data set's bodies"
     )
-    what = evaluate.add_mutually_exclusive_group(required=True)
+    evaluate.add_argument(
+        '--task', choices=('people', 'depth'), default='people', help='what is scored'
+    )
+    what = evaluate.add_mutually_exclusive_group()
     what.add_argument(
         '--predictions', type=Path, metavar='OUT.json', help='prediction file of infer'
     )
@@ -136,6 +141,7 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> argparse.ArgumentPars
     evaluate.add_argument(
         '--json', type=Path, metavar='REPORT.json', help='write all figures and rows there'
     )
+    add_depth_options(evaluate)
     return evaluate
 
 
@@ -159,6 +165,11 @@ def _infer(arguments: argparse.Namespace) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
+    if arguments.task == 'depth':
+        return _write_report(arguments.json, run_depth(arguments).as_dict())
+    refuse_depth_options(arguments)
+    if arguments.method is None and arguments.predictions is None:
+        raise ValueError('one of --predictions and --method is required (see --help)')
     with loading():
         from metrichmsr_ros.body.body_model import BodyModel
         from metrichmsr_ros.data.index import read_index

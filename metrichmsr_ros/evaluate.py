@@ -24,10 +24,9 @@ from metrichmsr_ros.data.predictions import (
     PredictedPerson,
     Predictions,
 )
+from metrichmsr_ros.depth_metrics import distance_regions
 from metrichmsr_ros.geometry.mesh_depth import MeshDepth, MeshRaycaster
 from metrichmsr_ros.report import build_report, Report, Row
-
-DISTANCE_BINS_M = ((0.0, 2.0), (2.0, 4.0), (4.0, 8.0), (8.0, np.inf))
 
 
 def evaluate(
@@ -203,23 +202,12 @@ def _score_depth(image: IndexImage, depth_dir: Path) -> Iterator[Row]:
     if true_z is None:
         return
     predicted_z = _read_depth(depth_path(depth_dir, image), true_z.shape)
-    on_people = np.zeros(true_z.shape, bool)
-    for person in image.people:
-        mask = person.read_mask()
-        if mask is None:
-            x0, y0, x1, y1 = person.box.round().astype(int).clip(min=0)
-            on_people[y0 : y1 + 1, x0 : x1 + 1] = True
-        else:
-            on_people |= mask
+    on_people = image.people_pixels()
     regions: Mapping[str, np.ndarray | None] = {
         'all': None,
         'people': on_people,
         'background': ~on_people,
-        **{
-            f'{near:g}-{far:g}m' if np.isfinite(far) else f'{near:g}m+': (true_z >= near)
-            & (true_z < far)
-            for near, far in DISTANCE_BINS_M
-        },
+        **distance_regions(true_z),
     }
     for region, mask in regions.items():
         errors = asdict(metrics.depth_errors(predicted_z, true_z, mask=mask))

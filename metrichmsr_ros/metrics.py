@@ -23,7 +23,7 @@ LIMB_JOINTS = tuple(
     for side in ('left', 'right')
 )
 MIN_PROCRUSTES_POINTS = 4  # seven degrees of freedom fit three points almost exactly
-DELTA1 = 1.25
+DELTA = 1.25
 
 
 def match_boxes(
@@ -157,14 +157,20 @@ class DepthErrors:
     Attributes:
         abs_rel: Mean of |predicted - true| / true.
         mae: Mean of |predicted - true|, metres.
+        rmse: Root of the mean of its square, metres.
         delta1: Share of pixels with max(predicted / true, true / predicted) < 1.25.
+        delta2: The same below 1.25².
+        delta3: The same below 1.25³.
         coverage: Share of the measured pixels that have a prediction; the others are only here.
         pixels: Number of pixels that both have.
     """
 
     abs_rel: float
     mae: float
+    rmse: float
     delta1: float
+    delta2: float
+    delta3: float
     coverage: float
     pixels: int
 
@@ -189,12 +195,16 @@ def depth_errors(
     count, possible = int(both.sum()), int(measured.sum())
     if not count:
         nan = float('nan')
-        return DepthErrors(nan, nan, nan, 0.0 if possible else nan, 0)
+        return DepthErrors(nan, nan, nan, nan, nan, nan, 0.0 if possible else nan, 0)
     error = np.abs(predicted - true)
+    ratio = np.maximum(predicted / true, true / predicted)
     return DepthErrors(
         abs_rel=float((error / true).mean()),
         mae=float(error.mean()),
-        delta1=float((np.maximum(predicted / true, true / predicted) < DELTA1).mean()),
+        rmse=float(np.sqrt((error**2).mean())),
+        delta1=float((ratio < DELTA).mean()),
+        delta2=float((ratio < DELTA**2).mean()),
+        delta3=float((ratio < DELTA**3).mean()),
         coverage=count / possible,
         pixels=count,
     )

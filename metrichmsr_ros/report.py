@@ -83,7 +83,7 @@ class Report:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON, with None for what is not known."""
-        return _without_nan(
+        return without_nan(
             {
                 'schema': 1,
                 'method': self.method,
@@ -164,9 +164,10 @@ def _cell(value: Statistic) -> str:
     return f'{_number(value.median)} / {_number(value.mean)} ({value.n})'
 
 
-def _without_nan(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
+    """Return the same for JSON: None for what is not a finite number."""
     if isinstance(value, Mapping):
-        return {key: _without_nan(item) for key, item in value.items()}
+        return {key: without_nan(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_without_nan(item) for item in value]
+        return [without_nan(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

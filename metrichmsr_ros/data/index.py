@@ -102,7 +102,24 @@ class IndexImage:
         depth_z = depth.astype(np.float32) * np.float32(self.metres_per_unit)
         return np.where(depth_z > 0, depth_z, np.float32(np.nan))
 
-    def _check_size(self, path: Path, image: np.ndarray) -> None:
+    def people_pixels(self) -> np.ndarray:
+        """Return where the people are, (H, W) bool: their masks, or their boxes without a mask.
+
+        Raises:
+            ValueError: A mask is not a readable image of the image's size.
+        """
+        pixels = np.zeros((self.camera.height, self.camera.width), bool)
+        for person in self.people:
+            mask = person.read_mask()
+            if mask is None:
+                x0, y0, x1, y1 = person.box.round().astype(int).clip(min=0)
+                pixels[y0 : y1 + 1, x0 : x1 + 1] = True
+            else:
+                self._check_size(person.mask, mask)
+                pixels |= mask
+        return pixels
+
+    def _check_size(self, path: Path | None, image: np.ndarray) -> None:
         height, width = image.shape[:2]
         if (width, height) != (self.camera.width, self.camera.height):
             raise ValueError(

@@ -11,7 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from metrichmsr_ros.data.depth.corruption import FLOOR_SIGMA, PriorErrors, spoil_depth, spoilt_floor
+from metrichmsr_ros.data.depth.corruption import (
+    FLOOR_SIGMA,
+    PriorErrors,
+    spoil_depth,
+    spoilt_floor,
+)
 from metrichmsr_ros.data.depth.scenes import DepthScene
 from metrichmsr_ros.data.depth.shards import DepthScenes
 from metrichmsr_ros.geometry.mesh_depth import MeshDepth

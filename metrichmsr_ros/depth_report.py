@@ -1,0 +1,208 @@
+"""Figures of corrected depth: rows → means over images, and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+import math
+from typing import Any
+
+import numpy as np
+
+from metrichmsr_ros.evaluate_depth import PRIOR
+from metrichmsr_ros.report import Row, Statistic, without_nan
+
+_ABS_REL, _RELATIVE = 'all_abs_rel', 'all_abs_rel_over_prior'
+_OVERALL = {
+    'AbsRel': _ABS_REL,
+    'of prior': _RELATIVE,
+    'MAE m': 'all_mae',
+    'RMSE m': 'all_rmse',
+    'δ1': 'all_delta1',
+    'δ2': 'all_delta2',
+    'δ3': 'all_delta3',
+}
+_REGIONS = {
+    '0-2 m': '0-2m_abs_rel',
+    '2-4 m': '2-4m_abs_rel',
+    '4-8 m': '4-8m_abs_rel',
+    '8 m +': '8m+_abs_rel',
+    'near': 'near_abs_rel',
+    'far': 'far_abs_rel',
+    'people': 'people_abs_rel',
+    'floor': 'floor_abs_rel',
+    'seam m': 'seam_m',
+}
+
+
+@dataclass(frozen=True)
+class DepthSummary:
+    """The figures of one method.
+
+    Attributes:
+        scenes: Which images.
+        prior: Which priors.
+        method: Which method.
+        frames: How many images.
+        figures: By name, over images; an image's figure is the mean over its priors. The figure
+            ``all_abs_rel_over_prior`` is an image's AbsRel over that of its priors.
+    """
+
+    scenes: str
+    prior: str
+    method: str
+    frames: int
+    figures: dict[str, Statistic]
+
+
+@dataclass(frozen=True)
+class DepthReport:
+    """What ``metrichmsr evaluate --task depth`` found.
+
+    Attributes:
+        rows: As from ``score_views`` and ``score_video``.
+    """
+
+    rows: tuple[Row, ...]
+
+    def summaries(self) -> list[DepthSummary]:
+        """Return the figures of each kind of scenes, prior and method, in order of appearance."""
+        found = [row for row in self.rows if row['kind'] == 'depth']
+        keys = dict.fromkeys((row['scenes'], row['prior'], row['method']) for row in found)
+        images = _by_image(found)
+        return [
+            _summarise(key, [image for own, image in images.items() if own[:3] == key], images)
+            for key in keys
+        ]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON, with None for what is not known."""
+        summaries = [
+            {**vars(summary), 'figures': {k: vars(v) for k, v in summary.figures.items()}}
+            for summary in self.summaries()
+        ]
+        report = {'schema': 1, 'task': 'depth', 'summaries': summaries, 'rows': self.rows}
+        return without_nan(report)
+
+    def table(self, *, images: bool = False) -> str:
+        """Return the figures as Markdown tables: overall, by region, and of videos.
+
+        Args:
+            images: Add one of AbsRel by image.
+        """
+        summaries = self.summaries()
+        tables = [_overall(summaries), _regions(summaries)] if summaries else []
+        tables += [self._images()] if images else []
+        if any(row['kind'] == 'flicker' for row in self.rows):
+            tables.append(self._videos())
+        return '\n\n'.join(tables)
+
+    def _images(self) -> str:
+        images = _by_image([row for row in self.rows if row['kind'] == 'depth'])
+        methods = list(dict.fromkeys(key[2] for key in images))
+        people = {row['name']: row['people'] for row in self.rows if row['kind'] == 'depth'}
+        lines = [
+            [key[3], key[1], str(people[key[3]])]
+            + [_number(images[key[0], key[1], method, key[3]][_ABS_REL]) for method in methods]
+            for key in images
+            if key[2] == PRIOR
+        ]
+        return _markdown('AbsRel by image', ['image', 'prior', 'people seen', *methods], lines)
+
+    def _videos(self) -> str:
+        lines = [
+            [row['scenes'], str(row['pairs']), row['method'], _number(100 * row['flicker'])]
+            for row in self.rows
+            if row['kind'] == 'flicker'
+        ]
+        title = 'Flicker: change of the static room from frame to frame'
+        return _markdown(title, ['scenes', 'pairs', 'method', '%'], lines)
+
+
+_Key = tuple[str, str, str, str]
+
+
+def _by_image(rows: Iterable[Row]) -> dict[_Key, dict[str, float]]:
+    """Return scenes, prior, method, image → figures, means over the draws of the prior."""
+    draws: dict[_Key, list[Row]] = {}
+    for row in rows:
+        key = row['scenes'], row['prior'], row['method'], row['name']
+        draws.setdefault(key, []).append(row)
+    return {
+        key: {
+            name: _mean([row[name] for row in own])
+            for name, value in own[0].items()
+            if isinstance(value, float)
+        }
+        for key, own in draws.items()
+    }
+
+
+def _summarise(
+    key: tuple[str, str, str],
+    found: Sequence[dict[str, float]],
+    images: dict[_Key, dict[str, float]],
+) -> DepthSummary:
+    priors = [image for own, image in images.items() if own[:3] == (*key[:2], PRIOR)]
+    figures = {name: [image[name] for image in found] for name in found[0]}
+    figures[_RELATIVE] = [
+        after[_ABS_REL] / before[_ABS_REL] for after, before in zip(found, priors, strict=True)
+    ]
+    return DepthSummary(
+        *key,
+        frames=len(found),
+        figures={name: _statistic(values) for name, values in figures.items()},
+    )
+
+
+def _overall(summaries: Sequence[DepthSummary]) -> str:
+    names = ['scenes', 'prior', 'images', 'method', *_OVERALL, 'median AbsRel', 'of prior']
+    lines = []
+    for summary in summaries:
+        cells = [_number(summary.figures[name].mean) for name in _OVERALL.values()]
+        # Of all images together; the mean of quotients would be about the easiest images.
+        cells[1] = _number(_over_prior(summary, summaries))
+        cells += [_number(summary.figures[name].median) for name in (_ABS_REL, _RELATIVE)]
+        lines.append([summary.scenes, summary.prior, str(summary.frames), summary.method, *cells])
+    return _markdown('Everywhere: means and medians over images', names, lines)
+
+
+def _over_prior(summary: DepthSummary, summaries: Sequence[DepthSummary]) -> float:
+    key = summary.scenes, summary.prior, PRIOR
+    before = next(other for other in summaries if (other.scenes, other.prior, other.method) == key)
+    return summary.figures[_ABS_REL].mean / before.figures[_ABS_REL].mean
+
+
+def _regions(summaries: Sequence[DepthSummary]) -> str:
+    lines = []
+    for summary in summaries:
+        found = [summary.figures.get(name) for name in _REGIONS.values()]
+        cells = ['-' if one is None else _number(one.mean) for one in found]
+        lines.append([summary.scenes, summary.prior, summary.method, *cells])
+    title = (
+        'AbsRel by true depth, within 1 m of people and beyond, on people and floor; '
+        'from soles to the floor beside them'
+    )
+    return _markdown(title, ['scenes', 'prior', 'method', *_REGIONS], lines)
+
+
+def _markdown(title: str, names: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(names, *lines, strict=True)]
+    rows = [names, ['-' * width for width in widths], *lines]
+    text = ('| ' + ' | '.join(map(str.ljust, row, widths)) + ' |' for row in rows)
+    return '\n'.join([title, '', *text])
+
+
+def _statistic(values: Sequence[float]) -> Statistic:
+    finite = [value for value in values if math.isfinite(value)]
+    if not finite:
+        return Statistic(math.nan, math.nan, 0)
+    return Statistic(float(np.median(finite)), float(np.mean(finite)), len(finite))
+
+
+def _mean(values: Sequence[float]) -> float:
+    return _statistic(values).mean
+
+
+def _number(value: float) -> str:
+    return f'{value:.3f}' if math.isfinite(value) else '-'
