@@ -12,7 +12,7 @@ import numpy as np
 from metrichmsr_ros.evaluate_depth import PRIOR
 from metrichmsr_ros.report import Row, Statistic, without_nan
 
-_ABS_REL, _RELATIVE = 'all_abs_rel', 'all_abs_rel_over_prior'
+_SEEN, _ABS_REL, _RELATIVE = 'people_seen', 'all_abs_rel', 'all_abs_rel_over_prior'
 _OVERALL = {
     'AbsRel': _ABS_REL,
     'of prior': _RELATIVE,
@@ -100,11 +100,10 @@ class DepthReport:
     def _images(self) -> str:
         images = _by_image([row for row in self.rows if row['kind'] == 'depth'])
         methods = list(dict.fromkeys(key[2] for key in images))
-        people = {row['name']: row['people'] for row in self.rows if row['kind'] == 'depth'}
         lines = [
-            [key[3], key[1], str(people[key[3]])]
+            [key[3], key[1], f'{figures[_SEEN]:.0f}']
             + [_number(images[key[0], key[1], method, key[3]][_ABS_REL]) for method in methods]
-            for key in images
+            for key, figures in images.items()
             if key[2] == PRIOR
         ]
         return _markdown('AbsRel by image', ['image', 'prior', 'people seen', *methods], lines)
@@ -156,15 +155,19 @@ def _summarise(
 
 
 def _overall(summaries: Sequence[DepthSummary]) -> str:
-    names = ['scenes', 'prior', 'images', 'method', *_OVERALL, 'median AbsRel', 'of prior']
+    names = ['scenes', 'prior', 'images', 'seen', 'method', *_OVERALL, 'median AbsRel', 'of prior']
     lines = []
     for summary in summaries:
         cells = [_number(summary.figures[name].mean) for name in _OVERALL.values()]
         # Of all images together; the mean of quotients would be about the easiest images.
         cells[1] = _number(_over_prior(summary, summaries))
         cells += [_number(summary.figures[name].median) for name in (_ABS_REL, _RELATIVE)]
-        lines.append([summary.scenes, summary.prior, str(summary.frames), summary.method, *cells])
-    return _markdown('Everywhere: means and medians over images', names, lines)
+        seen = f'{summary.figures[_SEEN].mean:.1f}'
+        head = [summary.scenes, summary.prior, str(summary.frames), seen, summary.method]
+        lines.append([*head, *cells])
+    return _markdown(
+        'Everywhere: means and medians over images; people seen in each', names, lines
+    )
 
 
 def _over_prior(summary: DepthSummary, summaries: Sequence[DepthSummary]) -> float:

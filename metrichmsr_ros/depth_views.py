@@ -138,14 +138,12 @@ def measured_views(images: Sequence[IndexImage], pipeline: Pipeline) -> Iterator
     """Yield the images whose depth a sensor measured; priors are that depth, 25 % off and bent.
 
     Args:
-        images: Of an index.
+        images: Of an index; those without measured depth are passed over.
         pipeline: For single images.
 
     Raises:
-        ValueError: No image has measured depth, or a file is wrong.
+        ValueError: A file is missing or wrong.
     """
-    if all(image.depth_file is None for image in images):
-        raise ValueError('no image of the index has measured depth ("depth_z")')
     for image in images:
         true_z = image.read_depth_z()
         if true_z is not None:

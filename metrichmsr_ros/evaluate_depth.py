@@ -112,7 +112,7 @@ def score_views(
                 'kind': 'depth',
                 'scenes': view.scenes,
                 'name': view.name,
-                'people': len(view.people),
+                'people_seen': float(len(view.people)),
                 'prior': name,
                 'draw': number,
             }

@@ -40,6 +40,8 @@ def score_index(
         ValueError: The index is broken or none of its images has depth.
     """
     images = read_index(path)
+    if all(image.depth_file is None for image in images):
+        raise ValueError(f'{path}: no image has measured depth ("depth_z")')
     return score_views(measured_views(images, single_images(config)), methods, show=show)
 
 

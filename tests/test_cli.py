@@ -90,7 +90,6 @@ def test_help_of_a_command(command, capsys):
         ['infer'],
         ['infer', 'index.json', '--method', 'landmark_ik'],
         ['infer', 'index.json', '--method', 'x', '--json', 'o', '--boxes', 'all'],
-        ['evaluate', 'index.json'],
         ['evaluate', 'index.json', '--method', 'landmark_ik', '--predictions', 'out.json'],
     ],
 )
@@ -99,6 +98,11 @@ def test_wrong_usage_is_one_line_and_code_2(arguments, capsys):
         cli.main(arguments)
     assert end.value.code == 2
     assert '--help' in one_line_error(capsys)
+
+
+def test_people_are_predicted_or_a_method_is_named(index, capsys):
+    assert cli.main(['evaluate', str(index)]) == 2
+    assert '--predictions and --method' in one_line_error(capsys)
 
 
 def infer_arguments(index, tmp_path, method='landmark_ik'):

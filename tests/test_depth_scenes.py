@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import islice
 
+from made_scenes import CONFIG, OneLook
 import numpy as np
 import pytest
 import torch
@@ -15,23 +16,9 @@ from metrichmsr_ros.data.depth.groups import GroupSampler
 from metrichmsr_ros.data.depth.halls import draw_hall
 from metrichmsr_ros.data.depth.scenes import DepthScene, MAX_DEPTH, SceneRenderer
 from metrichmsr_ros.data.depth.shards import DepthScenes, read_scenes, render_scenes
-from metrichmsr_ros.data.people.config import SampleConfig
-from metrichmsr_ros.data.rendered.looks import draw_look
 from metrichmsr_ros.models.metric_hmr import MetricHMR
 
-CONFIG = SampleConfig(poses=300, pose_seed=7)
 SIZE = (160, 120)
-
-
-class OneLook:
-    """A wardrobe whose looks are all the same: painting one takes a third of a second."""
-
-    def __init__(self, body: BodyModel) -> None:
-        self.body = body
-        self._look = draw_look(body, np.random.default_rng(0))
-
-    def pick(self, count: int, rng: np.random.Generator) -> list:
-        return [self._look] * count
 
 
 @pytest.fixture(scope='module')

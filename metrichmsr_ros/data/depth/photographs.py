@@ -22,7 +22,9 @@ from metrichmsr_ros.models.depth_refiner_input import grid_size
 PHOTOGRAPH_SEED = 950  # training has 1, its validation 900
 WIDTH, HEIGHT = 640, 480
 DISTANCES = (1.0, 8.0)  # metres from the camera to pelvises
-MOSTLY = 0.5  # of a person's surface in the image, and of his pixels there that show him
+# Of a person's surface in the image, of his pixels there that show him, and of all pixels that are
+# not the sky.
+MOSTLY = 0.5
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,8 @@ def draw_photographs(
             continue
         camera = camera_of(lens).resized(WIDTH, HEIGHT)
         photograph = _photograph(renderer, groups, index, rows, camera, rng, empty=not people)
-        if _mostly_visible(photograph, raycaster):
+        known = np.isfinite(photograph.depth_z).mean()
+        if known >= MOSTLY and _mostly_visible(photograph, raycaster):
             yield photograph
 
 
