@@ -52,7 +52,7 @@ def standing(*pelvis_xz: tuple[float, float], height: float = HEIGHT) -> People:
     """People whose soles are 11 by 11 points about a place on a floor."""
     x, z = np.meshgrid(np.linspace(-0.1, 0.1, 11), np.linspace(-0.1, 0.1, 11))
     soles = np.stack([x, np.full_like(x, height), z], -1).reshape(-1, 3)
-    vertices = [soles + [x, 0, z] for x, z in pelvis_xz]
+    vertices = [soles + np.array([x, 0, z]) for x, z in pelvis_xz]
     n = len(vertices)
     return replace(
         People.empty(len(soles)),
