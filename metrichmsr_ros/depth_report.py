@@ -13,6 +13,7 @@ from metrichmsr_ros.evaluate_depth import PRIOR
 from metrichmsr_ros.report import Row, Statistic, without_nan
 
 _SEEN, _ABS_REL, _RELATIVE = 'people_seen', 'all_abs_rel', 'all_abs_rel_over_prior'
+_ABS_REL_SEEN = 'all_abs_rel_where_seen'
 _OVERALL = {
     'AbsRel': _ABS_REL,
     'of prior': _RELATIVE,
@@ -45,7 +46,8 @@ class DepthSummary:
         method: Which method.
         frames: How many images.
         figures: By name, over images; an image's figure is the mean over its priors. The figure
-            ``all_abs_rel_over_prior`` is an image's AbsRel over that of its priors.
+            ``all_abs_rel_over_prior`` is an image's AbsRel over that of its priors,
+            ``all_abs_rel_where_seen`` its AbsRel if anybody is seen in it.
     """
 
     scenes: str
@@ -147,6 +149,7 @@ def _summarise(
     figures[_RELATIVE] = [
         after[_ABS_REL] / before[_ABS_REL] for after, before in zip(found, priors, strict=True)
     ]
+    figures[_ABS_REL_SEEN] = [image[_ABS_REL] if image[_SEEN] > 0 else math.nan for image in found]
     return DepthSummary(
         *key,
         frames=len(found),
@@ -155,25 +158,26 @@ def _summarise(
 
 
 def _overall(summaries: Sequence[DepthSummary]) -> str:
-    names = ['scenes', 'prior', 'images', 'seen', 'method', *_OVERALL, 'median AbsRel', 'of prior']
+    """Of prior: of the means of all images; a mean of quotients would be about the easiest."""
+    priors = {(one.scenes, one.prior): one for one in summaries if one.method == PRIOR}
+    names = ['scenes', 'prior', 'images', 'seen', 'method', 'corrected', *_OVERALL]
+    names += ['median AbsRel', 'of prior', 'where seen', 'of prior']
     lines = []
     for summary in summaries:
-        cells = [_number(summary.figures[name].mean) for name in _OVERALL.values()]
-        # Of all images together; the mean of quotients would be about the easiest images.
-        cells[1] = _number(_over_prior(summary, summaries))
-        cells += [_number(summary.figures[name].median) for name in (_ABS_REL, _RELATIVE)]
-        seen = f'{summary.figures[_SEEN].mean:.1f}'
-        head = [summary.scenes, summary.prior, str(summary.frames), seen, summary.method]
-        lines.append([*head, *cells])
-    return _markdown(
-        'Everywhere: means and medians over images; people seen in each', names, lines
+        figures, before = summary.figures, priors[summary.scenes, summary.prior].figures
+        head = [summary.scenes, summary.prior, str(summary.frames), f'{figures[_SEEN].mean:.1f}']
+        cells = {name: figures[key].mean for name, key in _OVERALL.items()}
+        cells['of prior'] = figures[_ABS_REL].mean / before[_ABS_REL].mean
+        medians = [figures[_ABS_REL].median, figures[_RELATIVE].median]
+        seen = figures[_ABS_REL_SEEN].mean
+        seen_of_prior = seen / before[_ABS_REL_SEEN].mean
+        numbers = [figures['corrected'].mean, *cells.values(), *medians, seen, seen_of_prior]
+        lines.append([*head, summary.method, *map(_number, numbers)])
+    title = (
+        'Everywhere: people seen in each image, share of priors that were corrected, means over '
+        'images, medians, and means over images in which anybody is seen'
     )
-
-
-def _over_prior(summary: DepthSummary, summaries: Sequence[DepthSummary]) -> float:
-    key = summary.scenes, summary.prior, PRIOR
-    before = next(other for other in summaries if (other.scenes, other.prior, other.method) == key)
-    return summary.figures[_ABS_REL].mean / before.figures[_ABS_REL].mean
+    return _markdown(title, names, lines)
 
 
 def _regions(summaries: Sequence[DepthSummary]) -> str:

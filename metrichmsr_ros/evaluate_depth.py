@@ -116,10 +116,10 @@ def score_views(
                 'prior': name,
                 'draw': number,
             }
-            rows += [
-                {**head, 'method': method, **_figures(view, depth_z)}
-                for method, depth_z in refined.items()
-            ]
+            for method, depth_z in refined.items():
+                same = np.array_equal(depth_z, refined[PRIOR], equal_nan=True)
+                figures = {'corrected': float(not same), **_figures(view, depth_z)}
+                rows.append({**head, 'method': method, **figures})
     return rows
 
 

@@ -88,9 +88,10 @@ def test_with_nobody_all_methods_leave_the_prior(world, methods):
     world.place()
     rows = score_views([room_with_card(make_pipeline(world))], methods)
     for row in rows:
-        assert row['people_seen'] == 0
+        assert row['people_seen'] == row['corrected'] == 0
         wanted = rows[0] if row['draw'] == 0 else rows[len(methods)]
         assert row['all_abs_rel'] == wanted['all_abs_rel'] > 0.1
+    assert np.isnan(DepthReport(tuple(rows)).summaries()[0].figures['all_abs_rel_where_seen'].mean)
 
 
 def test_a_report_has_means_over_images_and_their_n(world, methods):
@@ -106,10 +107,11 @@ def test_a_report_has_means_over_images_and_their_n(world, methods):
     assert prior.figures['all_abs_rel_over_prior'].median == 1.0
     assert median.figures['all_abs_rel_over_prior'].mean == pytest.approx(0, abs=1e-5)
     assert median.figures['all_abs_rel'].n == 2
+    assert median.figures['corrected'].mean == 1.0
     text = report.table(images=True)
     line = next(line for line in text.splitlines() if line.startswith('| 1 person | far   | 2'))
     cells = [cell.strip() for cell in line.split('|')]
-    assert cells[4:8] == ['1.0', 'prior', '0.375', '1.000']
+    assert cells[4:9] == ['1.0', 'prior', '0.000', '0.375', '1.000']
     assert 'other' in text
     assert json.loads(json.dumps(report.as_dict(), allow_nan=False))['summaries'][0]['frames'] == 2
 
