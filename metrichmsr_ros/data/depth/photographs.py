@@ -69,7 +69,8 @@ def draw_photographs(
         raise ValueError(f'people={people} must be 0 to {MAX_PEOPLE}')
     near, far = DISTANCES
     for groups, index, rng in renderer.groups((seed, people), size=grid_size(WIDTH, HEIGHT)):
-        rows = np.flatnonzero(groups.camera.numpy() == index)
+        # Who is beyond the number is left out: a camera that sees one person alone is a steep one.
+        rows = np.flatnonzero(groups.camera.numpy() == index)[: max(people, 1)]
         distance = groups.joints[rows, 0].norm(dim=-1)
         fit = len(rows) == max(people, 1) and bool(((distance > near) & (distance < far)).all())
         lens = groups.lenses[index : index + 1]
