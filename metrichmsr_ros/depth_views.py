@@ -25,6 +25,7 @@ from metrichmsr_ros.depth_metrics import Contacts, distance_regions, find_contac
 from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.geometry.mesh_depth import MeshDepth, MeshRaycaster
 from metrichmsr_ros.perception.config import PipelineConfig
+from metrichmsr_ros.perception.depth_sources.base import NETWORK_SCALE_SIGMA
 from metrichmsr_ros.perception.pipeline import build_pipeline, Pipeline
 from metrichmsr_ros.structures import DepthImage, Frame, People, TrackState
 
@@ -114,7 +115,10 @@ def _rendered_view(
     surface = photograph.surfaces[:, ::_SURFACE_STEP].reshape(-1, 3)
     plane = DepthImage(floor_depth(rays, down=down, height=height), camera, sees_people=False)
     rng = np.random.default_rng((PHOTOGRAPH_SEED, people, number))
-    monocular = [DepthImage(spoil_depth(true_z, rng), camera) for _ in range(RENDERED_DRAWS)]
+    monocular = [
+        DepthImage(spoil_depth(true_z, rng), camera, scale_sigma=NETWORK_SCALE_SIGMA)
+        for _ in range(RENDERED_DRAWS)
+    ]
     wrong = DepthImage(
         spoilt_floor(rays, rng, down=down, height=height),
         camera,
@@ -175,7 +179,8 @@ def _measured_view(image: IndexImage, true_z: np.ndarray, pipeline: Pipeline) ->
 
 def _off(true_z: np.ndarray, camera: Camera, number: int) -> DepthImage:
     bent = spoil_depth(true_z, np.random.default_rng(number), BENT)
-    return DepthImage(np.float32(SCALES[number % len(SCALES)]) * bent, camera)
+    scale = np.float32(SCALES[number % len(SCALES)])
+    return DepthImage(scale * bent, camera, scale_sigma=NETWORK_SCALE_SIGMA)
 
 
 def _regions(

@@ -29,6 +29,7 @@ from metrichmsr_ros.perception.anchors import (
     surface_anchors,
 )
 from metrichmsr_ros.perception.depth_baselines import global_affine, median_scale, smooth_affine
+from metrichmsr_ros.perception.depth_sources.base import NETWORK_SCALE_SIGMA
 from metrichmsr_ros.perception.learned_field import LearnedField
 from metrichmsr_ros.perception.pipeline import Pipeline
 from metrichmsr_ros.report import Row
@@ -191,7 +192,9 @@ def _moments(
         if k >= SETTLED:
             true_z = loop.depth_z(t)
             rng = np.random.default_rng(config.seed)
-            prior = DepthImage(spoil_depth(true_z, rng), world.camera)
+            prior = DepthImage(
+                spoil_depth(true_z, rng), world.camera, scale_sigma=NETWORK_SCALE_SIGMA
+            )
             refined = refine(methods, frame, prior, people, mesh)
             yield _Moment(refined, true_z, ~_in_boxes(loop.boxes[t], true_z.shape))
 

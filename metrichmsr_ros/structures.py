@@ -57,7 +57,6 @@ class DepthImage:
             the source itself gives it no confidence.
         camera: Camera of this image; need not be the colour camera's size or intrinsics.
         metric: Whether the values are metres (else relative: affine in metres).
-        scale_sigma: One sigma of the logarithm of a metric image's scale.
         source: Name of what made it, for diagnostics.
         measured: Whether a sensor measured it; a measurement is never rescaled to the people.
         sees_people: Whether a person's pixels show the person; a floor shows what is behind.
@@ -69,7 +68,6 @@ class DepthImage:
     depth_z: np.ndarray
     camera: Camera
     metric: bool = True
-    scale_sigma: float = 0.2
     source: str = ''
     measured: bool = False
     sees_people: bool = True
