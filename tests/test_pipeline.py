@@ -104,6 +104,15 @@ def test_too_many_candidates_are_read_in_turn(world):
     assert len(scene.people) == 1
 
 
+def test_after_a_reset_the_best_candidate_is_read_first(world):
+    pipeline = make_pipeline(world, max_candidates=1)
+    world.place([0, 0, 4])
+    world.ghosts = np.array([[20, 20, 30, 0], [300, 200, 30, 0]], np.float32)
+    assert len(pipeline.process(make_frame()).people) == 1
+    pipeline.reset()
+    assert len(pipeline.process(make_frame()).people) == 1
+
+
 def test_no_more_people_than_allowed(world):
     world.place([-1.5, 0, 4], [0, 0, 4], [1.5, 0, 4])
     pipeline = make_pipeline(world, max_people=2)

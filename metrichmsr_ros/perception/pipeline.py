@@ -124,6 +124,7 @@ class Pipeline:
         self._crops = PersonCrops()
         if self._scene_depth is not None:
             self._scene_depth.reset()
+        self._passed_over = 0
 
     def warm_up(self) -> None:
         """Run each part that compiles or allocates on first use, so that no frame waits for it."""
