@@ -17,9 +17,10 @@ import numpy as np
 
 from metrichmsr_ros.depth_report import DepthReport
 from metrichmsr_ros.depth_views import DepthView
-from metrichmsr_ros.evaluate_depth import depth_methods, find_anchors
+from metrichmsr_ros.evaluate_depth import depth_methods
 from metrichmsr_ros.evaluate_depth_sets import score_index, score_rendered
 from metrichmsr_ros.models.depth_refiner import DEFAULT_REFINER, DepthRefiner
+from metrichmsr_ros.perception.anchors import people_anchors
 from metrichmsr_ros.perception.config import PipelineConfig
 from metrichmsr_ros.structures import DepthImage
 
@@ -55,7 +56,7 @@ def main() -> None:
     if last.seen is None:
         return
     view, prior = last.seen
-    anchors = find_anchors(prior, view.people, view.mesh)
+    anchors = people_anchors(prior, view.people, view.mesh)
     print(f'\nOne field of {len(anchors)} anchors:')
     for name, method in methods.items():
         print_times(

@@ -22,12 +22,7 @@ from metrichmsr_ros.geometry.mesh_depth import MeshDepth
 from metrichmsr_ros.metrics import depth_errors
 from metrichmsr_ros.models.depth_refiner import DepthRefiner
 from metrichmsr_ros.perception.affine_field import AffineField
-from metrichmsr_ros.perception.anchors import (
-    Anchors,
-    contact_anchors,
-    distance_sigmas,
-    surface_anchors,
-)
+from metrichmsr_ros.perception.anchors import Anchors, people_anchors
 from metrichmsr_ros.perception.depth_baselines import global_affine, median_scale, smooth_affine
 from metrichmsr_ros.perception.depth_sources.base import NETWORK_SCALE_SIGMA
 from metrichmsr_ros.perception.learned_field import LearnedField
@@ -57,13 +52,6 @@ def depth_methods(refiner: DepthRefiner) -> dict[str, Method]:
     }
 
 
-def find_anchors(prior: DepthImage, people: People, mesh: MeshDepth) -> Anchors:
-    """Return where prior and people are both known, as the pipeline finds it."""
-    if prior.sees_people:
-        return surface_anchors(prior.depth_z, mesh, distance_sigmas(people))
-    return contact_anchors(prior, people, mesh)
-
-
 def refine(
     methods: Mapping[str, Method],
     frame: Frame,
@@ -82,7 +70,7 @@ def refine(
         people: Who is seen.
         mesh: Depth of their visible surfaces.
     """
-    anchors = find_anchors(prior, people, mesh)
+    anchors = people_anchors(prior, people, mesh)
     refined = {}
     for name, method in methods.items():
         field = method(frame, prior, anchors, people)

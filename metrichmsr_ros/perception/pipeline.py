@@ -35,6 +35,7 @@ from metrichmsr_ros.perception.person_crops import PersonCrops
 from metrichmsr_ros.perception.person_depth import PersonDepth
 from metrichmsr_ros.perception.scene_depth import build_scene_depth, SceneDepth
 from metrichmsr_ros.perception.tracking import Tracker
+from metrichmsr_ros.runtime.devices import resolve_device
 from metrichmsr_ros.structures import (
     DepthImage,
     DepthMap,
@@ -261,7 +262,7 @@ def build_pipeline(config: PipelineConfig) -> Pipeline:
         BodyModelError: The body file is missing or breaks a rule of the format.
         ValueError: The device does not exist, or the depth network cannot be loaded.
     """
-    device = _resolve_device(config.device)
+    device = resolve_device(config.device)
     torch.set_num_threads(config.threads)
     body = BodyModel.load(config.body_model)
     seed = secrets.randbits(32) if config.id_seed is None else config.id_seed
@@ -281,21 +282,3 @@ def build_pipeline(config: PipelineConfig) -> Pipeline:
     )
     pipeline.warm_up()
     return pipeline
-
-
-def _resolve_device(name: str) -> str:
-    """Return 'cpu' or 'cuda:<n>' for the ``device`` of a configuration."""
-    if name == 'auto':
-        return 'cuda:0' if torch.cuda.is_available() else 'cpu'
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        device = None
-    if device is None or device.type not in ('cpu', 'cuda'):
-        raise ValueError(f'device is {name!r}: it must be auto, cpu, cuda or cuda:<n>')
-    if device.type == 'cpu':
-        return 'cpu'
-    index, count = device.index or 0, torch.cuda.device_count()
-    if index >= count:
-        raise ValueError(f'device is {name!r}: this machine has {count} CUDA devices')
-    return f'cuda:{index}'
