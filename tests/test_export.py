@@ -13,6 +13,8 @@ import torch
 from torch.export import default_decompositions, Dim, ExportedProgram
 
 from metrichmsr_ros.body.body_model import BodyModel
+from metrichmsr_ros.models.depth_refiner import DepthRefiner
+from metrichmsr_ros.models.depth_refiner_input import CHANNELS, RefinerInput
 from metrichmsr_ros.models.metric_hmr import MetricHMR
 from metrichmsr_ros.models.network_config import MetricHMRConfig
 from metrichmsr_ros.models.prediction import Prediction
@@ -77,3 +79,18 @@ def _name(target: Any) -> str:
     if target is getattr(operator, getattr(target, '__name__', ''), None):
         return f'operator.{target.__name__}'
     return str(target)
+
+
+def test_the_depth_refiner_answers_alike_for_any_number_of_images() -> None:
+    torch.manual_seed(0)
+    network = shaken(DepthRefiner()).eval()
+    scene = RefinerInput(
+        torch.randn(2, CHANNELS, 88, 160), 1 + torch.rand(2, 88, 160),
+        torch.ones(2, 88, 160, dtype=torch.bool), torch.tensor([2.0, 3.0]),
+    )  # fmt: skip
+    images = Dim('images', min=1, max=16)
+    shapes = (RefinerInput(*({0: images} for _ in scene)),)
+    exported = torch.export.export(network, (scene,), dynamic_shapes=shapes, strict=True)
+    one = RefinerInput(*(value[:1] for value in scene))
+    for found, wanted in zip(exported.module()(one), network(one), strict=True):
+        torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-4)
