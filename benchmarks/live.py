@@ -3,7 +3,10 @@
 Camera, node and monitor run as three processes over DDS for each number of people; the figures are
 those that the monitor measured as a user of the topics.
 
-Run: python benchmarks/live.py [--people 1 2 3] [--seconds 20] [--estimator landmark_ik]
+With ``--robot`` only what a robot would use is subscribed: people, markers, transforms, rectified
+depth; no cloud, no pictures, no recording.
+
+Run: python benchmarks/live.py [--people 1 2 3] [--seconds 20] [--estimator landmark_ik] [--robot]
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import tempfile
 
 from _report import print_header
 
+ROBOT = 'people,markers,tf,depth/image_rect'
 ROW = '| {:>6} | {:>9} | {:>9} | {:>6} | {:>6} | {:>7} | {:>7} | {:>4} | {:>8} | {:>7} |'
 
 
@@ -26,25 +30,28 @@ def main() -> None:
     parser.add_argument('--people', type=int, nargs='+', default=[1, 2, 3])
     parser.add_argument('--seconds', type=float, default=20.0)
     parser.add_argument('--estimator', default='metrichmr')
+    parser.add_argument('--robot', action='store_true', help='subscribe to what a robot uses')
     arguments = parser.parse_args()
-    print_header(f'Live graph, {arguments.estimator}, camera 640x480, everything subscribed')
+    topics = ROBOT if arguments.robot else ''
+    print_header(f'Live graph, {arguments.estimator}, camera 640x480, {topics or "everything"}')
     print()
     titles = ('people', 'camera Hz', 'result Hz', 'p50 ms', 'p99 ms', 'pelvis', 'missed', 'ids')
     print(ROW.format(*titles, 'AbsRel', 'prior'))
     print('|' + '|'.join(['---:'] * 10) + '|')
     stages: dict[int, dict[str, float]] = {}
     for people in arguments.people:
-        summary = run(people, arguments.seconds, arguments.estimator)
+        summary = run(people, arguments.seconds, arguments.estimator, topics)
         stages[people] = summary['stages_ms']
         print(row(people, summary), flush=True)
     print_stages(stages)
 
 
-def run(people: int, seconds: float, estimator: str) -> dict:
+def run(people: int, seconds: float, estimator: str, topics: str) -> dict:
     """Run the demonstration and return the monitor's summary."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, '-m', 'metrichmsr_ros.ros.demo', '--people', str(people)]
         command += ['--duration', str(seconds), '--output', folder, '--estimator', estimator]
+        command += ['--topics', topics] + (['--rerun-rate', '0'] if topics else [])
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         return json.loads((Path(folder) / 'summary.json').read_text())
 
@@ -65,7 +72,7 @@ def print_stages(stages: dict[int, dict[str, float]]) -> None:
 def row(people: int, summary: dict) -> str:
     """Return one line of the table."""
     rates, errors = summary['rates_hz'], summary['people_errors']
-    latency, depth = summary['latency_ms'], summary['depth_abs_rel']
+    latency, depth = summary['latency_ms'], summary.get('depth_abs_rel')
     ids = [len(seen) for seen in errors['ids_per_true_person'].values()]
     return ROW.format(
         people,
@@ -76,8 +83,8 @@ def row(people: int, summary: dict) -> str:
         f'{errors["pelvis_error_median_percent"]:.1f} %',
         f'{100 * errors["people_missed"] / errors["people_true"]:.1f} %',
         f'{max(ids)}',
-        f'{depth["refined"]:.3f}',
-        f'{depth["prior"]:.3f}',
+        f'{depth["refined"]:.3f}' if depth else '',
+        f'{depth["prior"]:.3f}' if depth else '',
     )
 
 

@@ -63,6 +63,8 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--estimator', default='', help='metrichmr or landmark_ik')
     parser.add_argument('--checkpoint', default='', help='folder of weights for metrichmr')
     parser.add_argument('--people', type=int, default=0, help='of the synthetic world, 1 to 3')
+    parser.add_argument('--topics', default='', help='of the node, with commas; empty = all')
+    parser.add_argument('--depth-refiner', default='', help='folder of weights, or affine')
     parser.add_argument('--output', default='demo_output', help='folder for video and summary')
     parser.add_argument('--rerun-rate', type=float, default=2.0, help='records/s; 0 = no file')
     values = parser.parse_args(argv)
@@ -88,12 +90,13 @@ def jobs(values: argparse.Namespace) -> list[Job]:
         **intrinsics,
     }
     perception = dict(preset.parameters)
-    for name in ('estimator', 'checkpoint'):
+    for name in ('estimator', 'checkpoint', 'depth_refiner'):
         if getattr(values, name):
             perception[name] = getattr(values, name)
     monitor = {
         'output': values.output,
         'duration': values.duration,
+        'topics': values.topics,
         'rerun_rate': values.rerun_rate,
     }
     for name in ('camera_height', 'camera_tilt'):

@@ -18,7 +18,6 @@ import time
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
-import numpy as np
 import rclpy
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
@@ -38,7 +37,9 @@ from metrichmsr_ros.ros.monitor_messages import (
 )
 from metrichmsr_ros.ros.monitor_statistics import (
     DepthAgainstTruth,
+    milliseconds,
     Presence,
+    rounded,
     SECOND,
     StampLatency,
     TopicRates,
@@ -55,6 +56,7 @@ KEPT = 30  # newest stamps whose messages are kept, to be put together
 DEFAULTS: dict[str, Any] = {
     'node': 'metrichmsr',  # name of the perception node
     'camera': 'camera',  # name of the camera node
+    'topics': '',  # of the node that are listened to, with commas; empty = all
     'output': '',  # folder for summary.json, overlay.mp4, scene.rrd; empty = none
     'duration': 0.0,  # seconds after the first result; 0 = until interrupted
     'patience': 120.0,  # longest wait for the first result, s
@@ -133,7 +135,10 @@ class Monitor(Node):
         node, camera = self.value['node'], self.value['camera']
         names = {'image': f'{camera}/image_raw', 'tf': '/tf'}
         names |= {name: f'{camera}/{name}' for name in TRUTH}
-        for name, (kind, offset) in (INPUTS | RESULTS | TRUTH).items():
+        chosen = [name for name in self.value['topics'].split(',') if name]
+        results = {name: RESULTS[name] for name in chosen or RESULTS}
+        truth = {name: TRUTH[name] for name in TRUTH if not chosen or name == 'truth/people'}
+        for name, (kind, offset) in (INPUTS | results | truth).items():
             topic = names.get(name, f'{node}/{name}')
             receive = self._receiver(name, offset)
             self.create_subscription(kind, topic, receive, MONITOR_QOS, raw=True)
@@ -223,7 +228,7 @@ class Monitor(Node):
         line = (
             f'{self.elapsed:5.0f} s | images {rate["image"]:4.1f} Hz, results '
             f'{rate["people"]:4.1f} Hz, not processed {max(0, dropped)} | latency '
-            f'p50 {_milliseconds(p50)} p99 {_milliseconds(p99)} ms | most people at once '
+            f'p50 {milliseconds(p50)} p99 {milliseconds(p99)} ms | most people at once '
             f'{self.presence.most_at_once}'
         )
         errors = self.errors.summary()
@@ -254,7 +259,7 @@ class Monitor(Node):
             'seconds': round(self.elapsed, 2),
             'messages': counts,
             'rates_hz': {name: round(count / seconds, 2) for name, count in counts.items()},
-            'latency_ms': {'p50': _round(p50 * 1e3, 1), 'p99': _round(p99 * 1e3, 1)},
+            'latency_ms': {'p50': rounded(p50 * 1e3, 1), 'p99': rounded(p99 * 1e3, 1)},
             'images_without_result': max(0, counts.get('image', 0) - counts.get('people', 0)),
             'people': self.presence.summary(),
             'diagnostics': self.diagnosis,
@@ -265,14 +270,6 @@ class Monitor(Node):
         if self.depth.summary()['images']:
             summary['depth_abs_rel'] = self.depth.summary()
         return summary
-
-
-def _milliseconds(seconds: float) -> str:
-    return f'{seconds * 1e3:.0f}' if np.isfinite(seconds) else '–'
-
-
-def _round(value: float, digits: int) -> float | None:
-    return round(value, digits) if np.isfinite(value) else None
 
 
 def main(args: list[str] | None = None) -> int:

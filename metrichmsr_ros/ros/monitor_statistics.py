@@ -191,3 +191,13 @@ def _median(values: list[float]) -> float | None:
 
 def _percent(values: list[float]) -> float | None:
     return round(100 * float(np.median(values)), 2) if values else None
+
+
+def milliseconds(seconds: float) -> str:
+    """Return whole milliseconds, a dash for what is not known."""
+    return f'{seconds * 1e3:.0f}' if np.isfinite(seconds) else '–'
+
+
+def rounded(value: float, digits: int) -> float | None:
+    """Return a number for a file; None for what is not known."""
+    return round(value, digits) if np.isfinite(value) else None
