@@ -71,6 +71,20 @@ def test_nobody_changes_nothing():
     assert LearnedField(DepthRefiner(TINY)).estimate(frame, prior, nobody, NOBODY) is None
 
 
+def test_a_sparse_prior_gets_the_fit_alone():
+    frame, prior, anchors = moment(Camera.from_fov(640, 480, 1.2))
+    network = DepthRefiner(TINY)
+    with torch.no_grad():
+        network.field.bias.copy_(torch.tensor([0.5, 0.0]))
+    lines = np.full_like(prior.depth_z, np.nan)
+    lines[::8] = prior.depth_z[::8]
+    sparse = DepthImage(lines, prior.camera)
+    anchors = anchors.select(anchors.row % 8 == 0)
+    field = LearnedField(network).estimate(frame, sparse, anchors, NOBODY)
+    wanted = GlobalAffine().estimate(frame, sparse, anchors, NOBODY)
+    assert field.scale == pytest.approx(wanted.scale, rel=0.01)
+
+
 def test_people_whom_no_scale_reconciles_with_a_metric_prior_change_nothing():
     frame, prior, anchors = moment(Camera.from_fov(640, 480, 1.2), scale=9.0)
     assert LearnedField(DepthRefiner(TINY)).estimate(frame, prior, anchors, NOBODY) is None

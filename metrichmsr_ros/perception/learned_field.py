@@ -22,12 +22,16 @@ from metrichmsr_ros.perception.depth_refinement import fit_affine
 from metrichmsr_ros.structures import DepthImage, Frame, People
 
 _ENOUGH = 2000  # anchors are enough for two numbers
+# Of the prior's pixels: the network has learned from dense priors with holes, and what it makes of
+# a laser's lines is worse than the fit alone.
+_LEAST_KNOWN = 0.25
 
 
 class LearnedField:
     """What one factor and one shift leave, the network corrects; follows ``FieldEstimator``.
 
-    Without sound anchors there is no field: nobody in view changes nothing.
+    Without sound anchors there is no field: nobody in view changes nothing. A sparse prior gets the
+    fit alone.
     """
 
     def __init__(self, network: DepthRefiner) -> None:
@@ -84,6 +88,8 @@ class LearnedField:
         size, shape = (camera.width, camera.height), (camera.height, camera.width)
         image = cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA)
         prior_z = cv2.resize(prior.depth_z, size, interpolation=cv2.INTER_NEAREST_EXACT)
+        if np.isfinite(prior_z).mean() < _LEAST_KNOWN:
+            return AffineField.constant(*fit)
         anchor_z, sigma = anchor_maps(
             anchors.row * shape[0] // prior.depth_z.shape[0],
             anchors.column * shape[1] // prior.depth_z.shape[1],
