@@ -30,8 +30,8 @@ _LEAST_KNOWN = 0.25
 class LearnedField:
     """What one factor and one shift leave, the network corrects; follows ``FieldEstimator``.
 
-    Without sound anchors there is no field: nobody in view changes nothing. A sparse prior gets the
-    fit alone.
+    Without sound anchors there is no field: nobody in view changes nothing. A sparse prior gets
+    the fit alone.
     """
 
     def __init__(self, network: DepthRefiner) -> None:
