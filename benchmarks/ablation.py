@@ -32,8 +32,9 @@ from metrichmsr_ros.data.people.config import SampleConfig
 from metrichmsr_ros.data.people.pose_bank import PoseBank
 from metrichmsr_ros.data.people.sample import PeopleSampler
 from metrichmsr_ros.models.metric_hmr import MetricHMR
-from metrichmsr_ros.train import CHECKPOINT, MODEL, train
+from metrichmsr_ros.train import train
 from metrichmsr_ros.train_config import override, read_settings, TrainConfig
+from metrichmsr_ros.train_loop import CHECKPOINT, MODEL
 from metrichmsr_ros.train_people import Batches, unseen_poses
 from metrichmsr_ros.validation import validate
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-import logging
-import math
+from itertools import count
 from pathlib import Path
-import time
 
 import numpy as np
 import torch
@@ -19,20 +17,10 @@ from metrichmsr_ros.depth_losses import depth_losses, DepthLossWeights
 from metrichmsr_ros.models.depth_refiner import Correction, DepthRefiner, DepthRefinerConfig
 from metrichmsr_ros.models.depth_refiner_input import refiner_input, RefinerInput
 from metrichmsr_ros.progress import ProgressBar
-from metrichmsr_ros.train_config import at_least_one, RunConfig, save_config
-from metrichmsr_ros.train_log import CsvLog
-from metrichmsr_ros.train_state import (
-    check_folder,
-    find_device,
-    learning_rate,
-    make_average,
-    make_optimizer,
-    TrainState,
-)
+from metrichmsr_ros.train_config import at_least_one, RunConfig
+from metrichmsr_ros.train_loop import CHECKPOINT, Trainer
+from metrichmsr_ros.train_state import check_folder
 
-logger = logging.getLogger(__name__)
-
-CHECKPOINT, MODEL = 'checkpoint.pt', 'model'
 # Of the scenes: runs of other seeds learn from the same.
 _TRAINING_SEED, _HELD_OUT_SEED = 1, 900
 _VALIDATION_BATCHES = 32
@@ -84,13 +72,14 @@ def run(config: TrainDepthConfig) -> dict[str, float]:
     if config.threads:
         torch.set_num_threads(config.threads)
     folder = Path(config.scenes_dir) if config.scenes_dir else config.out / 'scenes'
-    train = _scenes(folder / 'training', count=config.scenes, seed=_TRAINING_SEED)
-    held_out = _scenes(folder / 'held_out', count=config.held_out, seed=_HELD_OUT_SEED)
-    return _Trainer(config, train, _fixed_batches(held_out, config)).fit()
+    train = _scenes(folder / 'training', number=config.scenes, seed=_TRAINING_SEED)
+    held_out = _scenes(folder / 'held_out', number=config.held_out, seed=_HELD_OUT_SEED)
+    trainer = _Trainer(config, _fixed_batches(held_out, config))
+    return trainer.fit(_batches(train, config, first_step=trainer.state.step))
 
 
-def _scenes(folder: Path, *, count: int, seed: int) -> list[DepthScenes]:
-    render_scenes(folder, scenes=count, seed=seed, progress=ProgressBar(count, 'scenes'))
+def _scenes(folder: Path, *, number: int, seed: int) -> list[DepthScenes]:
+    render_scenes(folder, scenes=number, seed=seed, progress=ProgressBar(number, 'scenes'))
     return read_scenes(folder)
 
 
@@ -100,98 +89,37 @@ def _fixed_batches(scenes: Sequence[DepthScenes], config: TrainDepthConfig) -> l
     return [draw_batch(scenes, size, rng, config.examples) for _ in range(_VALIDATION_BATCHES)]
 
 
-class _Trainer:
-    """The loop and what it writes."""
-
-    def __init__(
-        self, config: TrainDepthConfig, scenes: Sequence[DepthScenes], validation: list[Example]
-    ) -> None:
-        self.config, self.scenes, self.validation = config, scenes, validation
-        self.device = find_device(config.device)
+class _Trainer(Trainer[DepthRefiner, Example]):
+    def __init__(self, config: TrainDepthConfig, validation: Sequence[Example]) -> None:
         torch.manual_seed(config.seed)
-        model = DepthRefiner(config.model).to(self.device)
-        average = make_average(model, config.ema_decay)
-        self.state = TrainState(model, average, make_optimizer(model, config))
-        if config.resume:
-            self.state.load(config.out / CHECKPOINT, self.device)
-        config.out.mkdir(parents=True, exist_ok=True)
-        save_config(config.out / 'config.json', config)
-        self.log = CsvLog(config.out / 'log.csv', after_step=self.state.step)
-        self.scores = CsvLog(config.out / 'validation.csv', after_step=self.state.step)
+        super().__init__(config, DepthRefiner(config.model))
+        self.config, self.validation = config, validation
 
-    def fit(self) -> dict[str, float]:
-        """Go on until the steps or the minutes are over; return the last figures."""
-        config, state = self.config, self.state
-        started = time.monotonic() - state.seconds
-        saved = state.seconds
-        while (progress := self._progress()) < 1:
-            row = self._step(learning_rate(progress, config))
-            state.step += 1
-            state.seconds = time.monotonic() - started
-            if state.step % config.log_every == 0:
-                self._report(row)
-            if state.step % config.validate_every == 0:
-                self._score()
-            if state.seconds - saved > 60 * config.checkpoint_minutes:
-                state.save(config.out / CHECKPOINT)
-                saved = state.seconds
-        figures = self._score()
-        state.save(config.out / CHECKPOINT)
-        averaged = state.ema.module
-        assert isinstance(averaged, DepthRefiner)
-        averaged.save_pretrained(config.out / MODEL)
-        return figures
-
-    def _progress(self) -> float:
-        config, state = self.config, self.state
-        return state.step / config.steps if config.steps else state.seconds / 60 / config.minutes
-
-    def _step(self, rate: float) -> dict[str, Tensor | float]:
-        """Take one step, and return the loss, its terms, the gradient's norm and the rate."""
-        config, state = self.config, self.state
-        rng = np.random.default_rng((config.seed, state.step))
-        example = draw_batch(self.scenes, config.batch_size, rng, config.examples)
-        for group in state.optimizer.param_groups:
-            group['lr'] = rate
-        state.model.train()
-        scene, correction = _corrected(state.model, example, self.device)
+    def losses(self, batch: Example) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the weighted sum of ``depth_losses``, and these."""
+        scene, correction = _corrected(self.state.model, batch, self.device)
         terms = depth_losses(
             scene, correction,
-            anchor_z=_tensor(example.anchor_z, self.device),
-            anchor_sigma=_tensor(example.anchor_sigma, self.device),
-            true_z=_tensor(example.true_z, self.device),
+            anchor_z=_tensor(batch.anchor_z, self.device),
+            anchor_sigma=_tensor(batch.anchor_sigma, self.device),
+            true_z=_tensor(batch.true_z, self.device),
         )  # fmt: skip
-        loss = torch.stack([getattr(config.loss, name) * terms[name] for name in terms]).sum()
-        state.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = nn.utils.clip_grad_norm_(state.model.parameters(), config.clip_norm)
-        if torch.isfinite(norm):
-            state.optimizer.step()
-            state.ema.update_parameters(state.model)
-        detached = {name: value.detach() for name, value in terms.items()}
-        return {'loss': loss.detach(), **detached, 'grad_norm': norm, 'rate': rate}
+        weights = self.config.loss
+        return torch.stack([getattr(weights, name) * terms[name] for name in terms]).sum(), terms
 
-    def _report(self, row: dict[str, Tensor | float]) -> None:
-        state = self.state
-        terms = {name: float(value) for name, value in row.items()}
-        if not math.isfinite(terms['loss']):
-            raise FloatingPointError(f'the loss is {terms["loss"]} at step {state.step}')
-        self.log.write({'step': state.step, 'seconds': state.seconds, **terms})
-        progress = self._progress()
-        left = int(state.seconds * max(1 - progress, 0.0) / progress)
-        logger.info(
-            'step %d  %.0f %%  loss %.4f  %d:%02d left',
-            state.step, 100 * progress, terms['loss'], left // 60, left % 60,
-        )  # fmt: skip
+    def validate(self) -> dict[str, float]:
+        """Return the figures of ``validate``."""
+        self.state.ema.eval()
+        return validate(self.state.ema, self.validation, device=self.device)
 
-    def _score(self) -> dict[str, float]:
-        """Validate the averaged weights."""
-        state = self.state
-        state.ema.eval()
-        figures = validate(state.ema, self.validation, device=self.device)
-        self.scores.write({'step': state.step, 'seconds': state.seconds, **figures})
-        logger.info('%s', '  '.join(f'{name} {value:.4g}' for name, value in figures.items()))
-        return figures
+
+def _batches(
+    scenes: Sequence[DepthScenes], config: TrainDepthConfig, *, first_step: int
+) -> Iterator[Example]:
+    """Yield what the steps from ``first_step`` on learn from, without end."""
+    for step in count(first_step):
+        rng = np.random.default_rng((config.seed, step))
+        yield draw_batch(scenes, config.batch_size, rng, config.examples)
 
 
 @torch.inference_mode()
