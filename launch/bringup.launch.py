@@ -41,7 +41,7 @@ ARGUMENTS = {
     'image_transport': ('', 'raw or compressed', ['', 'raw', 'compressed']),
     'depth_source': ('', 'where depth comes from', ['', *DEPTH_SOURCES]),
     'depth_model': ('', 'folder or hub:owner/name of a depth network', None),
-    'depth_refiner': ('', 'what corrects depth by the people: a folder of weights, or affine'),
+    'depth_refiner': ('', 'weights of what corrects depth by the people, or affine', None),
     'fill': ('', 'what is where an RGB-D camera knows no depth', ['', *FILLS]),
     'fill_source': ('', 'where fill takes its prior from', ['', *FILL_SOURCES]),
     'depth_encoding': ('', 'of the depth images', ['', '32FC1', '16UC1']),

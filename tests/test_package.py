@@ -111,3 +111,19 @@ def test_colcon_sees_two_packages_and_no_stand_in(tmp_path: Path):
 
 def test_stand_ins_are_invisible_to_a_plain_build():
     assert (ROOT / 'ros2_ws/underlay/COLCON_IGNORE').is_file()
+
+
+def test_each_launch_argument_has_default_text_and_choices() -> None:
+    # Read as text: where launch_ros is missing, nothing else looks into the file.
+    tree = ast.parse((ROOT / 'launch' / 'bringup.launch.py').read_text(encoding='utf-8'))
+    (table,) = (
+        node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == 'ARGUMENTS'
+    )
+    assert isinstance(table, ast.Dict)
+    lengths = {
+        ast.literal_eval(key): len(value.elts)
+        for key, value in zip(table.keys, table.values, strict=True)
+    }
+    assert set(lengths.values()) == {3}, lengths
