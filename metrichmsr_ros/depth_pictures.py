@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from metrichmsr_ros.depth_views import DepthView
 from metrichmsr_ros.metrics import depth_errors
 from metrichmsr_ros.structures import DepthImage
-from metrichmsr_ros.visualization import color_depth, write_picture
+from metrichmsr_ros.visualization import color_depth, labelled, write_picture
 
 _SHARE = (2, 98)  # per cent of the true depths that the colours tell apart
-_WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 
 
 class DepthPictures:
@@ -56,22 +54,11 @@ def depth_panels(
     true_z = view.true_z
     near, far = np.nanpercentile(true_z, _SHARE)
     near, far = 0.8 * near, 1.2 * far
-    panels = [_labelled(view.frame.image, f'{len(view.people)} seen')]
+    panels = [labelled(view.frame.image, f'{len(view.people)} seen')]
     for name, depth_z in (('prior', prior_z), (title, refined_z)):
         error = depth_errors(depth_z, true_z).abs_rel
         colours = color_depth(depth_z, near=near, far=far)
-        panels.append(_labelled(colours, f'{name}: AbsRel {error:.3f}'))
+        panels.append(labelled(colours, f'{name}: AbsRel {error:.3f}'))
     truth = color_depth(true_z, near=near, far=far)
-    panels.append(_labelled(truth, f'true, {near:.1f} (red) to {far:.1f} m'))
+    panels.append(labelled(truth, f'true, {near:.1f} (red) to {far:.1f} m'))
     return np.hstack(panels)
-
-
-def _labelled(picture: np.ndarray, text: str) -> np.ndarray:
-    picture = np.ascontiguousarray(picture)
-    size = max(picture.shape[1] / 640, 0.3)
-    for colour, width in ((_BLACK, 4), (_WHITE, 1)):
-        cv2.putText(
-            picture, text, (round(10 * size), round(30 * size)), cv2.FONT_HERSHEY_SIMPLEX,
-            0.9 * size, colour, max(1, round(width * size)), cv2.LINE_AA,
-        )  # fmt: skip
-    return picture

@@ -12,8 +12,6 @@ from itertools import islice
 import numpy as np
 
 from metrichmsr_ros.data.depth.corruption import (
-    floor_depth,
-    FLOOR_SIGMA,
     PriorErrors,
     spoil_depth,
     spoilt_floor,
@@ -26,6 +24,7 @@ from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.geometry.mesh_depth import MeshDepth, MeshRaycaster
 from metrichmsr_ros.perception.config import PipelineConfig
 from metrichmsr_ros.perception.depth_sources.base import NETWORK_SCALE_SIGMA
+from metrichmsr_ros.perception.depth_sources.ground_plane import floor_depth, SCALE_SIGMA
 from metrichmsr_ros.perception.pipeline import build_pipeline, Pipeline
 from metrichmsr_ros.structures import DepthImage, Frame, People, TrackState
 
@@ -122,7 +121,7 @@ def _rendered_view(
     wrong = DepthImage(
         spoilt_floor(rays, rng, down=down, height=height),
         camera,
-        scale_sigma=FLOOR_SIGMA,
+        scale_sigma=SCALE_SIGMA,
         sees_people=False,
     )
     return DepthView(

@@ -193,3 +193,15 @@ def _draw_text(
         cv2.putText(
             picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, shade, width, cv2.LINE_AA
         )
+
+
+def labelled(picture: np.ndarray, text: str) -> np.ndarray:
+    """Return a picture (H, W, 3) uint8 with a line of text in its upper left corner."""
+    picture = np.ascontiguousarray(picture)
+    size = max(picture.shape[1] / 640, 0.3)
+    for colour, width in (((0, 0, 0), 4), ((255, 255, 255), 1)):
+        cv2.putText(
+            picture, text, (round(10 * size), round(30 * size)), cv2.FONT_HERSHEY_SIMPLEX,
+            0.9 * size, colour, max(1, round(width * size)), cv2.LINE_AA,
+        )  # fmt: skip
+    return picture

@@ -8,7 +8,6 @@ import math
 import numpy as np
 import pytest
 
-from metrichmsr_ros.data.depth.corruption import floor_depth
 from metrichmsr_ros.depth_metrics import (
     distance_regions,
     find_contacts,
@@ -19,6 +18,7 @@ from metrichmsr_ros.depth_metrics import (
 from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.geometry.mesh_depth import MeshDepth
 from metrichmsr_ros.metrics import depth_errors
+from metrichmsr_ros.perception.depth_sources.ground_plane import floor_depth
 from metrichmsr_ros.structures import DepthImage, People
 
 CAMERA = Camera.from_fov(320, 240, np.deg2rad(70))

@@ -84,8 +84,9 @@ class LearnedField:
         fit = fit_affine(some, metric=prior.metric, scale_sigma=prior.scale_sigma)
         if fit is None:
             return None
-        camera, rays = self._grid(frame.camera)
-        size, shape = (camera.width, camera.height), (camera.height, camera.width)
+        rays = self._grid_rays(frame.camera)
+        shape = rays.shape[2], rays.shape[3]
+        size = shape[::-1]
         image = cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA)
         prior_z = cv2.resize(prior.depth_z, size, interpolation=cv2.INTER_NEAREST_EXACT)
         if np.isfinite(prior_z).mean() < _LEAST_KNOWN:
@@ -110,11 +111,11 @@ class LearnedField:
         shift = factor * fit[1] + field.shift[0].numpy()
         return AffineField(factor * np.float32(fit[0]), shift.astype(np.float32))
 
-    def _grid(self, camera: Camera) -> tuple[Camera, torch.Tensor]:
-        """Return the camera at the network's size and its rays, (1, 2, H, W)."""
+    def _grid_rays(self, camera: Camera) -> torch.Tensor:
+        """Return x and y of the rays at the network's size, (1, 2, H, W); kept per camera."""
         if self._rays is None or self._rays[0] != camera:
             rays = grid_camera(camera).pixel_rays()[..., :2]
             # Where a lens has no ray there is no depth either; the network must not see NaN.
             known = torch.from_numpy(np.nan_to_num(rays)).permute(2, 0, 1)[None].contiguous()
             self._rays = (camera, known)
-        return grid_camera(camera), self._rays[1]
+        return self._rays[1]

@@ -17,7 +17,7 @@ from metrichmsr_ros.body.joints import PARENTS
 from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.metrics import depth_errors
 from metrichmsr_ros.ros.marker_reader import MeshMarker
-from metrichmsr_ros.visualization import color_depth
+from metrichmsr_ros.visualization import color_depth, labelled
 
 logger = logging.getLogger(__name__)
 
@@ -99,13 +99,13 @@ def side_by_side(snapshot: Snapshot) -> np.ndarray:
     if snapshot.true_z is None or snapshot.prior_z is None:
         return _scaled([image, overlay, _coloured(depth_z)])
     true_z = snapshot.true_z
-    above = [image, overlay, _labelled(_coloured(true_z), 'true depth')]
+    above = [image, overlay, labelled(_coloured(true_z), 'true depth')]
     below = [
-        _labelled(_coloured(z), f'{name}: AbsRel {depth_errors(z, true_z).abs_rel:.2f}')
+        labelled(_coloured(z), f'{name}: AbsRel {depth_errors(z, true_z).abs_rel:.2f}')
         for name, z in (('prior', snapshot.prior_z), ('refined', depth_z))
     ]
     off = cv2.applyColorMap(_error_levels(depth_z, true_z), cv2.COLORMAP_INFERNO)[..., ::-1]
-    below.append(_labelled(off, f'error of refined, black 0, yellow {MOST_ERROR:.0%}'))
+    below.append(labelled(off, f'error of refined, black 0, yellow {MOST_ERROR:.0%}'))
     return np.vstack([_scaled(above), _scaled(below)])
 
 
@@ -118,16 +118,6 @@ def _error_levels(depth_z: np.ndarray, true_z: np.ndarray) -> np.ndarray:
     with np.errstate(invalid='ignore', divide='ignore'):
         share = np.abs(depth_z / true_z - 1) / MOST_ERROR
     return (255 * np.nan_to_num(share, posinf=0.0).clip(0, 1)).astype(np.uint8)
-
-
-def _labelled(picture: np.ndarray, text: str) -> np.ndarray:
-    scale = picture.shape[1] / 640
-    place = (round(10 * scale), round(30 * scale))
-    picture = np.ascontiguousarray(picture)
-    for colour, width in (((0, 0, 0), 5), ((255, 255, 255), 2)):
-        thick = max(1, round(width * scale))
-        cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.9 * scale, colour, thick)
-    return picture
 
 
 def _scaled(pictures: list[np.ndarray]) -> np.ndarray:

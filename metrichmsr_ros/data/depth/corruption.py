@@ -12,9 +12,9 @@ from dataclasses import dataclass, fields
 import cv2
 import numpy as np
 
-FLOOR_SIGMA = 0.1  # of a floor's scale, as a fit to it is told
+from metrichmsr_ros.perception.depth_sources.ground_plane import floor_depth
+
 _FLOOR_HEIGHT, _FLOOR_TILT = 0.07, 0.03  # one sigma: of the logarithm, radians
-_FARTHEST_FLOOR = 30.0  # metres, as of ``GroundPlane``
 
 
 @dataclass(frozen=True)
@@ -82,20 +82,6 @@ def spoil_depth(
     prior = np.exp(log_z)
     prior = prior + np.float32(errors.shift * rng.normal() * np.exp(middle))
     return np.where(known & (prior > 0), prior, np.nan).astype(np.float32)
-
-
-def floor_depth(rays: np.ndarray, *, down: np.ndarray, height: float) -> np.ndarray:
-    """Return the depth of a flat floor, (H, W) float32, metres, NaN where it is not in view.
-
-    Args:
-        rays: With z = 1, (H, W, 3).
-        down: Unit vector straight down, (3,).
-        height: Of the camera above the floor, metres.
-    """
-    with np.errstate(divide='ignore', invalid='ignore'):
-        depth_z = height / (rays @ down)
-        known = (depth_z > 0) & (depth_z < _FARTHEST_FLOOR)
-    return np.where(known, depth_z, np.nan).astype(np.float32)
 
 
 def spoilt_floor(

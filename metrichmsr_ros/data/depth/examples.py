@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from metrichmsr_ros.data.depth.corruption import (
-    FLOOR_SIGMA,
     PriorErrors,
     spoil_depth,
     spoilt_floor,
@@ -25,6 +24,7 @@ from metrichmsr_ros.perception.affine_field import corrected
 from metrichmsr_ros.perception.anchors import Anchors, LEAST_SIGMA, surface_anchors
 from metrichmsr_ros.perception.depth_refinement import fit_affine
 from metrichmsr_ros.perception.depth_sources.base import NETWORK_SCALE_SIGMA
+from metrichmsr_ros.perception.depth_sources.ground_plane import SCALE_SIGMA
 
 EDGE = 1  # of the refiner's pixels along outlines
 _STRENGTH = (0.3, 1.6)  # factor on all errors of a prior
@@ -119,7 +119,7 @@ def make_example(
     for _ in range(_TRIES):
         kind = rng.uniform()
         if kind < config.ground:
-            prior, anchors, metric, sigma = *_floor(scene, rng), True, FLOOR_SIGMA
+            prior, anchors, metric, sigma = *_floor(scene, rng), True, SCALE_SIGMA
         else:
             metric = kind > config.ground + config.relative
             prior = _monocular(scene, rng, metric=metric, holes=config.holes)

@@ -13,6 +13,26 @@ import numpy as np
 from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.structures import DepthImage, Frame
 
+MAX_RANGE = 30.0  # m; near the horizon a hundredth of a radian of tilt is worth many metres
+SCALE_SIGMA = 0.1  # of its scale: the camera's height is measured
+
+
+def floor_depth(
+    rays: np.ndarray, *, down: np.ndarray, height: float, max_range: float = MAX_RANGE
+) -> np.ndarray:
+    """Return the depth of a flat floor, (H, W) float32, metres, NaN where it is not in view.
+
+    Args:
+        rays: With z = 1, (H, W, 3).
+        down: Unit vector straight down, (3,).
+        height: Of the camera above the floor, metres.
+        max_range: Depth beyond which nothing is claimed, metres.
+    """
+    with np.errstate(divide='ignore', invalid='ignore'):
+        depth_z = height / (rays @ down)
+        known = (depth_z > 0) & (depth_z <= max_range)
+    return np.where(known, depth_z, np.nan).astype(np.float32)
+
 
 class GroundPlane:
     """The floor below the horizon, NaN above it.
@@ -21,15 +41,14 @@ class GroundPlane:
         camera_height: Height of the optical centre above the floor, metres, > 0.
         camera_tilt: How far the optical axis points below the horizon, radians, within ±π/2. The
             camera is taken not to roll.
-        max_range: Depth beyond which nothing is claimed, metres: near the horizon a hundredth of a
-            radian of tilt is worth many metres.
+        max_range: Depth beyond which nothing is claimed, metres.
 
     Raises:
         ValueError: If a value is out of its range.
     """
 
     def __init__(
-        self, camera_height: float, camera_tilt: float = 0.0, *, max_range: float = 30.0
+        self, camera_height: float, camera_tilt: float = 0.0, *, max_range: float = MAX_RANGE
     ) -> None:
         for name, value in (('camera_height', camera_height), ('max_range', max_range)):
             if not (math.isfinite(value) and value > 0):
@@ -48,10 +67,10 @@ class GroundPlane:
         return self._cached
 
     def _render(self, camera: Camera) -> DepthImage:
-        rays = camera.pixel_rays()
-        with np.errstate(divide='ignore', invalid='ignore'):
-            depth_z = self._height / (rays @ self._down)
-            seen = (depth_z > 0) & (depth_z <= self._max_range)
-        depth_z = np.where(seen, depth_z, np.nan).astype(np.float32)
+        depth_z = floor_depth(
+            camera.pixel_rays(), down=self._down, height=self._height, max_range=self._max_range
+        )
         depth_z.setflags(write=False)
-        return DepthImage(depth_z, camera, source='ground', sees_people=False, scale_sigma=0.1)
+        return DepthImage(
+            depth_z, camera, source='ground', sees_people=False, scale_sigma=SCALE_SIGMA
+        )
