@@ -260,6 +260,7 @@ class Scene:
         timings: Seconds spent per stage, in order.
         mesh: Depth of the seen people's own surfaces, ``mesh.person`` indexing ``people``; None
             where nobody needed it.
+        depth_error: What the depth source raised, or None; it costs the depth and nothing else.
     """
 
     frame: Frame
@@ -267,6 +268,7 @@ class Scene:
     depth: DepthMap | None
     timings: dict[str, float] = field(default_factory=dict)
     mesh: MeshDepth | None = None
+    depth_error: Exception | None = None
 
     @property
     def depth_state(self) -> DepthState:

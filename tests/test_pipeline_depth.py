@@ -125,3 +125,29 @@ def test_the_scale_outlives_the_people_until_the_pipeline_is_reset(world):
     assert states[10:] == [DepthState.REMEMBERED] * 30
     pipeline.reset()
     assert pipeline.process(make_frame(41)).depth_state == DepthState.UNANCHORED
+
+
+class Failing:
+    """A source that fails at some frames, and knows the floor else."""
+
+    def __init__(self, *stamps):
+        self.stamps, self.floor = stamps, GroundPlane(1.0)
+
+    def depth(self, frame):
+        if frame.stamp in self.stamps:
+            raise RuntimeError('out of memory')
+        return self.floor.depth(frame)
+
+
+def test_a_source_that_fails_costs_the_depth_and_nobody_s_track(world):
+    world.place([0, 0, 4])
+    stamps = [make_frame(k).stamp for k in range(4)]
+    pipeline = make_pipeline(world, depth_source=Failing(*stamps[1:3]))
+    scenes = [pipeline.process(make_frame(k)) for k in range(4)]
+    assert [scene.depth is None for scene in scenes] == [False, True, True, False]
+    assert [str(scene.depth_error or '') for scene in scenes] == [
+        '', 'out of memory', 'out of memory', ''
+    ]  # fmt: skip
+    assert len({scene.people.ids for scene in scenes}) == 1
+    failing = make_pipeline(world, depth_source=Failing(*stamps))
+    assert failing.process(make_frame(0), want_depth=False).depth_error is None

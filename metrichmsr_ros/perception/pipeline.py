@@ -144,8 +144,7 @@ class Pipeline:
             want_mesh: Whether anybody needs ``Scene.mesh``.
 
         Raises:
-            ValueError: If the image is not RGB uint8 of the camera's size, or the depth not of its
-                camera's size; names value and rule.
+            ValueError: If the image is not RGB uint8 of the camera's size; names value and rule.
         """
         check_frame(frame)
         if frame.image.shape != self._shape:  # other pixels; new intrinsics alone move nobody
@@ -168,7 +167,10 @@ class Pipeline:
         mesh, depth = self._cast(
             frame, people, seen_depth, watch, want_depth=want_depth, want_mesh=want_mesh
         )
-        return Scene(frame, people, depth, mesh=mesh, timings=watch.seconds)
+        error = self._scene_depth.error if self._scene_depth is not None and want_depth else None
+        return Scene(
+            frame, people, depth, mesh=mesh, timings=watch.seconds, depth_error=error
+        )
 
     def _find(self, frame: Frame, watch: _Stopwatch) -> Landmarks:
         """Return the landmarks of everybody in the frame: who was known, then who is new."""

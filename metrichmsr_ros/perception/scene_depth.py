@@ -20,7 +20,11 @@ class SceneDepth:
     """Turns a source's depth into the scene's, in the order of time. Not thread-safe.
 
     What a sensor has measured passes as it is. Any other depth is a prior, brought into the scale
-    of the people by ``estimator`` and :class:`FieldMemory`.
+    of the people by ``estimator`` and :class:`FieldMemory`. A source that raises an error knows
+    nothing of that frame; what is remembered of earlier ones stays.
+
+    Attributes:
+        error: What a source raised at the newest frame, or None.
 
     Args:
         source: Where depth comes from.
@@ -43,6 +47,7 @@ class SceneDepth:
         fill: DepthSource | None = None,
         memory: float = 10.0,
     ) -> None:
+        self.error: Exception | None = None
         self._source = source
         self._looked: tuple[Frame, DepthImage | None] | None = None
         self._fill = fill
@@ -62,7 +67,8 @@ class SceneDepth:
     def look(self, frame: Frame) -> DepthImage | None:
         """Return the source's own depth of a frame, None where it knows nothing."""
         if self._looked is None or self._looked[0] is not frame:
-            self._looked = frame, self._source.depth(frame)
+            self.error = None
+            self._looked = frame, self._ask(self._source, frame)
         return self._looked[1]
 
     def needs_mesh(self, frame: Frame, seen: DepthImage | None) -> bool:
@@ -86,8 +92,15 @@ class SceneDepth:
             return self._prior.apply(seen, frame, people, mesh)
         guess = None
         if self._fill is not None:
-            guess = self._filling.apply(self._fill.depth(frame), frame, people, mesh)
+            guess = self._filling.apply(self._ask(self._fill, frame), frame, people, mesh)
         return guess if seen is None else _filled(_measured(seen), guess)
+
+    def _ask(self, source: DepthSource, frame: Frame) -> DepthImage | None:
+        try:
+            return source.depth(frame)
+        except Exception as error:  # somebody else's network: whatever it is, people go on
+            self.error = error
+            return None
 
     def _measures(self, seen: DepthImage | None) -> bool:
         return isinstance(self._source, TopicDepth) if seen is None else seen.measured

@@ -139,6 +139,9 @@ class Worker:
             want_depth=self._outputs.needs_depth(wanted),
             want_mesh=self._outputs.needs_mesh(wanted, parameters),
         )
+        if scene.depth_error is not None:
+            error = scene.depth_error
+            self._complain('depth source', f'{type(error).__name__}: {error}')
         if self._publishing is not None:
             self._publishing.result()  # results leave in the order of their images
         self._publishing = self._publisher.submit(

@@ -64,6 +64,7 @@ class FakePipeline:
         self.wants: list[tuple[bool, bool]] = []
         self.resets = 0
         self.fail_with: Exception | None = None
+        self.depth_error: Exception | None = None
         self.gate = threading.Event()
         self.gate.set()
 
@@ -86,7 +87,8 @@ class FakePipeline:
                 anchor_age=1.25,
             )  # fmt: skip
         mesh = make_mesh(frame.image.shape[:2]) if want_mesh else None
-        return Scene(frame, make_people(*self.ids), depth, mesh=mesh)
+        error = self.depth_error if want_depth else None
+        return Scene(frame, make_people(*self.ids), depth, mesh=mesh, depth_error=error)
 
 
 def draw(scene: Scene) -> np.ndarray:

@@ -149,3 +149,14 @@ def test_depth_that_returns_with_an_older_image_does_not_turn_time_back(
     assert graph.pipeline.frames[-1].depth is not None
     assert graph.pipeline.resets == resets
     assert 'stamp' not in graph.errors()
+
+
+def test_a_depth_source_that_fails_is_told_and_costs_nobody(context: None) -> None:
+    with running(depth_source='ground') as graph:
+        graph.listen_to_people()
+        graph.listen(Image, 'metrichmsr/depth/image_rect')
+        graph.start()
+        graph.pipeline.depth_error = RuntimeError('out of memory')
+        assert len(graph.expect().people) == 1
+        assert 'RuntimeError: out of memory' in graph.errors()['depth source'][1]
+        assert graph.pipeline.resets == 1  # at the start, and not since
