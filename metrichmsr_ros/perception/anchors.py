@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 import cv2
 import numpy as np
 
+from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.geometry.mesh_depth import MeshDepth
 from metrichmsr_ros.structures import DepthImage, People
 
@@ -14,7 +15,8 @@ SOLE_THICKNESS = 0.03  # m above the lowest vertex that still count as touching 
 # One sigma of what is known beforehand of a person's distance from one camera, over it.
 PERSON_SIGMA = 0.06
 LEAST_SIGMA = 0.03
-EDGE_PX = 2  # mesh and person disagree most along the outline
+EDGE_PX = 2.0  # mesh and person disagree along the outline, however sure the pose is
+EDGE_SHARE = 0.5  # of the way to somebody's middle, which remains however unsure his place is
 SENSOR_PIXELS = 5000  # of a sensor's that are looked at, about
 SENSOR_BLOCKS = (12, 16)  # of the image, down and across; each counts as a person does
 REGION_SIGMA = 0.06  # of a prior's own error in such a block, beside which a sensor has none
@@ -77,6 +79,21 @@ def distance_sigmas(people: People) -> np.ndarray:
     return np.where(np.isfinite(sigma), np.maximum(sigma, LEAST_SIGMA), PERSON_SIGMA)
 
 
+def outline_margins(people: People, camera: Camera) -> np.ndarray:
+    """Return how far from each one's outline it is sure to be inside it, (N,), pixels.
+
+    One sigma of his place across the line of sight, the mean of both directions, and never below
+    ``EDGE_PX``.
+    """
+    pelvis = people.pelvis.astype(np.float64)
+    ray = pelvis / np.linalg.norm(pelvis, axis=1, keepdims=True)
+    covariance = people.pelvis_covariance.astype(np.float64)
+    along = np.einsum('ni,nij,nj->n', ray, covariance, ray)
+    across = np.maximum(np.trace(covariance, axis1=1, axis2=2) - along, 0) / 2
+    pixels = np.sqrt(across) * np.sqrt(camera.K[0, 0] * camera.K[1, 1]) / pelvis[:, 2]
+    return np.where(np.isfinite(pixels), np.maximum(pixels, EDGE_PX), EDGE_PX)
+
+
 def people_anchors(prior: DepthImage, people: People, mesh: MeshDepth) -> Anchors:
     """Return the people's surfaces where the prior sees people, else where they stand on it.
 
@@ -86,7 +103,8 @@ def people_anchors(prior: DepthImage, people: People, mesh: MeshDepth) -> Anchor
         mesh: Depth of their visible surfaces, (H, W); ``mesh.person`` indexes ``people``.
     """
     if prior.sees_people:
-        return surface_anchors(prior.depth_z, mesh, distance_sigmas(people))
+        edge = outline_margins(people, prior.camera)
+        return surface_anchors(prior.depth_z, mesh, distance_sigmas(people), edge=edge)
     return contact_anchors(prior, people, mesh)
 
 
@@ -118,7 +136,11 @@ def sensor_anchors(prior: DepthImage, sensor_z: np.ndarray) -> Anchors:
 
 
 def surface_anchors(
-    prior_z: np.ndarray, mesh: MeshDepth, sigmas: np.ndarray, *, edge: int = EDGE_PX
+    prior_z: np.ndarray,
+    mesh: MeshDepth,
+    sigmas: np.ndarray,
+    *,
+    edge: np.ndarray | float = EDGE_PX,
 ) -> Anchors:
     """Return the pixels well inside the people's outlines.
 
@@ -126,15 +148,26 @@ def surface_anchors(
         prior_z: Depth that sees people, (H, W), NaN where unknown.
         mesh: Depth of their visible surfaces, (H, W).
         sigmas: As from ``distance_sigmas``, of the people whom ``mesh.person`` indexes, (N,).
-        edge: Pixels along the outlines that are left out.
+        edge: Pixels along the outlines that are left out, of each (N,) or of all. What is above
+            ``EDGE_PX`` only as far as ``EDGE_SHARE`` of the person's thickest part.
     """
-    kernel = np.ones((2 * edge + 1, 2 * edge + 1), np.uint8)
-    person = mesh.person
-    inside = (cv2.erode(person, kernel) == person) & (cv2.dilate(person, kernel) == person)
-    usable = inside & (person >= 0) & np.isfinite(prior_z) & (prior_z > 0)
-    row, column = np.nonzero(usable)
-    owner = person[usable]
-    return Anchors(prior_z[usable], mesh.depth_z[usable], owner, row, column, sigmas[owner])
+    row, column = np.nonzero((mesh.person >= 0) & np.isfinite(prior_z) & (prior_z > 0))
+    owner = mesh.person[row, column]
+    inside = _inside_outlines(mesh.person)[row, column]
+    thickest = np.array([inside[owner == i].max(initial=0) for i in range(len(sigmas))])
+    least = np.minimum(edge, EDGE_PX)
+    kept = inside >= np.clip(EDGE_SHARE * thickest, least, edge).astype(np.float32)[owner]
+    row, column, owner = row[kept], column[kept], owner[kept]
+    return Anchors(
+        prior_z[row, column], mesh.depth_z[row, column], owner, row, column, sigmas[owner]
+    )
+
+
+def _inside_outlines(person: np.ndarray) -> np.ndarray:
+    """Return how many pixels lie between each and the nearest that is not of the same person."""
+    kernel = np.ones((3, 3), np.uint8)
+    outline = (cv2.erode(person, kernel) != person) | (cv2.dilate(person, kernel) != person)
+    return cv2.distanceTransform((~outline).astype(np.uint8), cv2.DIST_C, 3)
 
 
 def contact_anchors(prior: DepthImage, people: People, mesh: MeshDepth) -> Anchors:
