@@ -13,7 +13,6 @@ from metrichmsr_ros.perception.anchors import outline_margins, people_anchors, s
 from metrichmsr_ros.structures import DepthImage
 
 
-
 def squares(*sides: int) -> MeshDepth:
     """Return people who are squares side by side, touching each other, at 2 m."""
     person = np.full((240, 320), -1, np.int16)

@@ -168,9 +168,7 @@ class Pipeline:
             frame, people, seen_depth, watch, want_depth=want_depth, want_mesh=want_mesh
         )
         error = self._scene_depth.error if self._scene_depth is not None and want_depth else None
-        return Scene(
-            frame, people, depth, mesh=mesh, timings=watch.seconds, depth_error=error
-        )
+        return Scene(frame, people, depth, mesh=mesh, timings=watch.seconds, depth_error=error)
 
     def _find(self, frame: Frame, watch: _Stopwatch) -> Landmarks:
         """Return the landmarks of everybody in the frame: who was known, then who is new."""
