@@ -23,7 +23,8 @@ from metrichmsr_ros.metrics import depth_errors
 from metrichmsr_ros.models.depth_refiner import DepthRefiner
 from metrichmsr_ros.perception.affine_field import AffineField
 from metrichmsr_ros.perception.anchors import Anchors, people_anchors
-from metrichmsr_ros.perception.depth_baselines import global_affine, median_scale, smooth_affine
+from metrichmsr_ros.perception.depth_baselines import median_scale, smooth_affine
+from metrichmsr_ros.perception.depth_refinement import GlobalAffine
 from metrichmsr_ros.perception.depth_sources.base import NETWORK_SCALE_SIGMA
 from metrichmsr_ros.perception.learned_field import LearnedField
 from metrichmsr_ros.perception.pipeline import Pipeline
@@ -42,9 +43,7 @@ def depth_methods(refiner: DepthRefiner) -> dict[str, Method]:
     return {
         PRIOR: lambda frame, prior, anchors, people: None,
         'median scale': lambda frame, prior, anchors, people: median_scale(anchors),
-        'global affine': lambda frame, prior, anchors, people: global_affine(
-            anchors, metric=prior.metric, scale_sigma=prior.scale_sigma
-        ),
+        'global affine': GlobalAffine().estimate,
         'smooth affine': lambda frame, prior, anchors, people: smooth_affine(
             anchors, prior.depth_z.shape, metric=prior.metric, scale_sigma=prior.scale_sigma
         ),

@@ -7,11 +7,8 @@ from metrichmsr_ros.data.depth.corruption import PriorErrors, spoil_depth
 from metrichmsr_ros.geometry.mesh_depth import MeshDepth
 from metrichmsr_ros.perception.affine_field import AffineField
 from metrichmsr_ros.perception.anchors import surface_anchors
-from metrichmsr_ros.perception.depth_baselines import (
-    global_affine,
-    median_scale,
-    smooth_affine,
-)
+from metrichmsr_ros.perception.depth_baselines import median_scale, smooth_affine
+from metrichmsr_ros.perception.depth_refinement import fit_affine
 
 HEIGHT, WIDTH = 240, 320
 SIGMAS = np.full(3, 0.06)  # of three people's distances
@@ -45,7 +42,7 @@ def test_factor_and_shift_are_undone_by_the_global_fit(room):
     depth_z, mesh = room
     prior = (depth_z - 0.6) / 1.4
     anchors = surface_anchors(prior, mesh, SIGMAS)
-    field = global_affine(anchors, metric=False)
+    field = AffineField.constant(*fit_affine(anchors, metric=False))
     np.testing.assert_allclose(field.apply(prior), depth_z, rtol=1e-3)
     assert abs_rel(median_scale(anchors).apply(prior), depth_z) > 0.05
 
@@ -54,9 +51,10 @@ def test_a_slope_is_undone_by_the_smooth_field(room):
     depth_z, mesh = room
     prior = depth_z * np.linspace(0.8, 1.2, WIDTH, dtype=np.float32)
     anchors = surface_anchors(prior, mesh, SIGMAS)
+    best = AffineField.constant(*fit_affine(anchors, metric=True))
     errors = {
         'prior': abs_rel(prior, depth_z),
-        'global': abs_rel(global_affine(anchors, metric=True).apply(prior), depth_z),
+        'global': abs_rel(best.apply(prior), depth_z),
         'smooth': abs_rel(smooth_affine(anchors, prior.shape, metric=True).apply(prior), depth_z),
     }
     assert errors['smooth'] < 0.6 * errors['global'] <= 0.6 * errors['prior'] + 0.01
@@ -80,7 +78,7 @@ def test_without_anchors_nothing_is_said(room):
     nobody = MeshDepth(np.full_like(mesh.depth_z, np.nan), np.full_like(mesh.person, -1))
     anchors = surface_anchors(depth_z, nobody, SIGMAS)
     assert median_scale(anchors) is None
-    assert global_affine(anchors, metric=True) is None
+    assert fit_affine(anchors, metric=True) is None
     assert smooth_affine(anchors, depth_z.shape, metric=True) is None
 
 

@@ -10,6 +10,7 @@ import torch
 
 from metrichmsr_ros.depth_losses import depth_losses
 from metrichmsr_ros.geometry.camera import Camera
+from metrichmsr_ros.models.checkpoint import CheckpointError
 from metrichmsr_ros.models.depth_refiner import Correction, DepthRefiner, DepthRefinerConfig
 from metrichmsr_ros.models.depth_refiner_input import (
     grid_camera,
@@ -18,7 +19,6 @@ from metrichmsr_ros.models.depth_refiner_input import (
     RefinerInput,
     upsample,
 )
-from metrichmsr_ros.models.metric_hmr import CheckpointError
 
 TINY = DepthRefinerConfig(widths=(4, 8, 8), dim=16, heads=2, blocks=1)
 SHAPE = (40, 64)

@@ -13,8 +13,9 @@ import roma
 import torch
 
 from metrichmsr_ros.body.body_model import BodyModel
+from metrichmsr_ros.models.checkpoint import CheckpointError
 from metrichmsr_ros.models.methods import build_method
-from metrichmsr_ros.models.metric_hmr import CheckpointError, MetricHMR
+from metrichmsr_ros.models.metric_hmr import MetricHMR
 from metrichmsr_ros.models.prediction import Prediction
 from metrichmsr_ros.structures import Landmarks
 

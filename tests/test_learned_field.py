@@ -8,8 +8,8 @@ import torch
 
 from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.geometry.mesh_depth import MeshDepth
+from metrichmsr_ros.models.checkpoint import CheckpointError
 from metrichmsr_ros.models.depth_refiner import DepthRefiner, DepthRefinerConfig
-from metrichmsr_ros.models.metric_hmr import CheckpointError
 from metrichmsr_ros.perception.anchors import Anchors, surface_anchors
 from metrichmsr_ros.perception.depth_refinement import GlobalAffine
 from metrichmsr_ros.perception.learned_field import LearnedField

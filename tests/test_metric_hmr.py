@@ -11,8 +11,9 @@ from safetensors.torch import load_file, save_file
 import torch
 
 from metrichmsr_ros.body.body_model import BodyModel
+from metrichmsr_ros.models.checkpoint import CheckpointError
 from metrichmsr_ros.models.evidence import Evidence
-from metrichmsr_ros.models.metric_hmr import CheckpointError, MetricHMR
+from metrichmsr_ros.models.metric_hmr import MetricHMR
 from metrichmsr_ros.models.network_config import MetricHMRConfig
 from metrichmsr_ros.models.prediction import Prediction
 

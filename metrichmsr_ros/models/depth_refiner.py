@@ -8,26 +8,22 @@ network corrects nothing.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-import json
 from os import PathLike
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 import torch
 from torch import nn, Tensor
 from torch.nn import functional
 
 from metrichmsr_ros.models.attention import SelfAttention
-from metrichmsr_ros.models.depth_refiner_input import CHANNELS, RefinerInput, upsample
-from metrichmsr_ros.models.metric_hmr import (
-    check_weights,
-    CheckpointError,
-    CONFIG_FILE,
+from metrichmsr_ros.models.checkpoint import (
     find_checkpoint,
-    WEIGHTS_FILE,
+    load_weights,
+    read_config,
+    reading,
+    write_checkpoint,
 )
+from metrichmsr_ros.models.depth_refiner_input import CHANNELS, RefinerInput, upsample
 from metrichmsr_ros.models.network_config import check_names
 
 DEFAULT_REFINER = 'depth_refiner'
@@ -151,12 +147,7 @@ class DepthRefiner(nn.Module):
         Args:
             folder: Made if it does not exist; files of an older checkpoint are replaced.
         """
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        config = {'depth_refiner': asdict(self.config)}
-        (folder / CONFIG_FILE).write_text(json.dumps(config, indent=2) + '\n', encoding='utf-8')
-        weights = {name: value.contiguous() for name, value in self.state_dict().items()}
-        save_file(weights, folder / WEIGHTS_FILE)
+        write_checkpoint(folder, {'depth_refiner': asdict(self.config)}, self)
 
     @classmethod
     def from_pretrained(cls, path_or_name: str | PathLike[str] = DEFAULT_REFINER) -> DepthRefiner:
@@ -169,15 +160,11 @@ class DepthRefiner(nn.Module):
             CheckpointError: The checkpoint is missing, unreadable or does not fit.
         """
         folder = find_checkpoint(path_or_name)
-        try:
-            config = json.loads((folder / CONFIG_FILE).read_text(encoding='utf-8'))
+        with reading(folder):
+            config = read_config(folder)
             check_names(set(config), {'depth_refiner'}, 'config')
             network = cls(DepthRefinerConfig.from_dict(config['depth_refiner']))
-            weights = load_file(folder / WEIGHTS_FILE)
-            check_weights(network, weights)
-        except (OSError, ValueError, TypeError, KeyError, SafetensorError) as error:
-            raise CheckpointError(f'checkpoint {folder}: {error}') from error
-        network.load_state_dict(weights)
+            load_weights(network, folder)
         return network.eval()
 
 

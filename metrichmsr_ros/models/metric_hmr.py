@@ -6,13 +6,9 @@ Encoders → HumanMoE → heads; docs/model.md says what is the paper's and what
 from __future__ import annotations
 
 from dataclasses import asdict
-import json
 from os import PathLike
-from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 import torch
 from torch import nn, Tensor
 from torch.nn import functional
@@ -22,6 +18,15 @@ from metrichmsr_ros.body.body_points import BodyPoints
 from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.geometry.vectors import length, unit
 from metrichmsr_ros.models.canonical import CropFrame
+from metrichmsr_ros.models.checkpoint import (
+    CheckpointError,
+    CONFIG_FILE,
+    find_checkpoint,
+    load_weights,
+    read_config,
+    reading,
+    write_checkpoint,
+)
 from metrichmsr_ros.models.encoders import build_encoders
 from metrichmsr_ros.models.estimate import Estimate, EstimateHeads, Feedback
 from metrichmsr_ros.models.evidence import Evidence
@@ -32,13 +37,6 @@ from metrichmsr_ros.models.image_evidence import ImageEvidence
 from metrichmsr_ros.models.network_config import check_names, MetricHMRConfig
 from metrichmsr_ros.models.prediction import Prediction
 from metrichmsr_ros.structures import Frame
-
-CHECKPOINTS = Path(__file__).parent / 'checkpoints'
-CONFIG_FILE, WEIGHTS_FILE = 'config.json', 'model.safetensors'
-
-
-class CheckpointError(ValueError):
-    """A checkpoint is missing, unreadable or does not fit."""
 
 
 class MetricHMR(nn.Module):
@@ -162,12 +160,8 @@ class MetricHMR(nn.Module):
         Args:
             folder: Made if it does not exist; files of an older checkpoint are replaced.
         """
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
         config = {'network': asdict(self.config), 'body_model': self.body.name}
-        (folder / CONFIG_FILE).write_text(json.dumps(config, indent=2) + '\n')
-        weights = {name: value.contiguous() for name, value in self.state_dict().items()}
-        save_file(weights, folder / WEIGHTS_FILE)
+        write_checkpoint(folder, config, self)
 
     @classmethod
     def from_pretrained(
@@ -185,44 +179,14 @@ class MetricHMR(nn.Module):
         """
         folder = find_checkpoint(path_or_name)
         body = BodyModel.load() if body is None else body
-        try:
-            config = json.loads((folder / CONFIG_FILE).read_text())
+        with reading(folder):
+            config = read_config(folder)
             check_names(set(config), {'network', 'body_model'}, 'config')
             if config['body_model'] != body.name:
                 raise ValueError(f'it is for body {config["body_model"]!r}, not {body.name!r}')
             network = cls(MetricHMRConfig.from_dict(config['network']), body)
-            weights = load_file(folder / WEIGHTS_FILE)
-            check_weights(network, weights)
-        except (OSError, ValueError, TypeError, SafetensorError) as error:
-            raise CheckpointError(f'checkpoint {folder}: {error}') from error
-        network.load_state_dict(weights)
+            load_weights(network, folder)
         return network.eval()
-
-
-def check_weights(network: nn.Module, weights: dict[str, Tensor]) -> None:
-    """Raise a ``ValueError`` unless ``weights`` are those of ``network``, by name and shape."""
-    wanted = network.state_dict()
-    check_names(set(weights), set(wanted), 'weights')
-    for name, value in wanted.items():
-        if weights[name].shape != value.shape:
-            shapes = tuple(weights[name].shape), tuple(value.shape)
-            raise ValueError(f'{name} is {shapes[0]}: it must be {shapes[1]}')
-
-
-def find_checkpoint(path_or_name: str | PathLike[str]) -> Path:
-    """Return the folder of a checkpoint, given itself or the name of one that ships.
-
-    Raises:
-        CheckpointError: There is none.
-    """
-    for folder in (Path(path_or_name).expanduser(), CHECKPOINTS / path_or_name):
-        if (folder / CONFIG_FILE).is_file():
-            return folder
-    shipped = sorted(config.parent.name for config in CHECKPOINTS.glob(f'*/{CONFIG_FILE}'))
-    raise CheckpointError(
-        f'no checkpoint at {str(path_or_name)!r}: it must be a folder with {CONFIG_FILE}, '
-        f'or one that ships: {", ".join(shipped) or "none does"}'
-    )
 
 
 def body_of_checkpoint(path_or_name: str | PathLike[str]) -> str:
@@ -233,7 +197,7 @@ def body_of_checkpoint(path_or_name: str | PathLike[str]) -> str:
     """
     folder = find_checkpoint(path_or_name)
     try:
-        return str(json.loads((folder / CONFIG_FILE).read_text())['body_model'])
+        return str(read_config(folder)['body_model'])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f'checkpoint {folder}: its {CONFIG_FILE} names no body') from error
 

@@ -1,7 +1,7 @@
 """What can be done without learning: corrections of a depth prior by the people in view.
 
-Baselines of the depth refiner, from crude to careful. Each takes the same anchors and returns the
-correction, or None where the anchors say nothing sound.
+Baselines of the depth refiner, beside ``GlobalAffine``. Each takes the same anchors and returns
+the correction, or None where the anchors say nothing sound.
 """
 
 from __future__ import annotations
@@ -28,14 +28,6 @@ def median_scale(anchors: Anchors) -> AffineField | None:
     if len(anchors) < MIN_ANCHORS:
         return None
     return AffineField.constant(float(np.median(anchors.mesh_z / anchors.prior_z)))
-
-
-def global_affine(
-    anchors: Anchors, *, metric: bool, scale_sigma: float = DepthImage.scale_sigma
-) -> AffineField | None:
-    """Return one factor and one shift, as ``fit_affine`` fits them."""
-    fit = fit_affine(anchors, metric=metric, scale_sigma=scale_sigma)
-    return None if fit is None else AffineField.constant(*fit)
 
 
 def smooth_affine(
