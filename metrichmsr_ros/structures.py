@@ -57,6 +57,8 @@ class DepthImage:
             the source itself gives it no confidence.
         camera: Camera of this image; need not be the colour camera's size or intrinsics.
         metric: Whether the values are metres (else relative: affine in metres).
+        inverse: Whether it was predicted as inverse depth up to a factor and a shift, and turned;
+            then it is affine in metres only once that shift is known.
         source: Name of what made it, for diagnostics.
         measured: Whether a sensor measured it; a measurement is never rescaled to the people.
         sees_people: Whether a person's pixels show the person; a floor shows what is behind.
@@ -74,6 +76,7 @@ class DepthImage:
     stamp: int | None = None
     frame: Frame | None = None
     scale_sigma: float = 0.1
+    inverse: bool = False
 
 
 @dataclass(frozen=True)

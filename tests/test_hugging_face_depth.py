@@ -37,6 +37,7 @@ def test_a_metric_network_gives_metres(tmp_path):
     assert found.camera == CAMERA
     assert found.source == 'huggingface'
     assert found.metric
+    assert not found.inverse
     assert not found.measured
     assert found.sees_people
     assert found.scale_sigma == 0.2
@@ -47,6 +48,7 @@ def test_a_relative_networks_depth_is_one_over_what_it_says(tmp_path, make):
     inverse = predicted(make(tmp_path), tmp_path)
     found = HuggingFaceDepth(str(tmp_path)).depth(FRAME)
     assert not found.metric
+    assert found.inverse
     share = inverse / np.median(inverse[inverse > 0])
     clear = share > 0.1
     assert clear.mean() > 0.8

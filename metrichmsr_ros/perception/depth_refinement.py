@@ -50,12 +50,18 @@ class GlobalAffine:
         self, frame: Frame, prior: DepthImage, anchors: Anchors, people: People
     ) -> AffineField | None:
         """Return what :func:`fit_affine` fits."""
-        fit = fit_affine(anchors, metric=prior.metric, scale_sigma=prior.scale_sigma)
+        fit = fit_affine(
+            anchors, metric=prior.metric, scale_sigma=prior.scale_sigma, inverse=prior.inverse
+        )
         return None if fit is None else AffineField.constant(*fit)
 
 
 def fit_affine(
-    anchors: Anchors, *, metric: bool, scale_sigma: float = DepthImage.scale_sigma
+    anchors: Anchors,
+    *,
+    metric: bool,
+    scale_sigma: float = DepthImage.scale_sigma,
+    inverse: bool = False,
 ) -> tuple[float, float] | None:
     """Fit ``mesh_z ≈ scale · prior_z + shift`` robustly to relative errors.
 
@@ -66,6 +72,8 @@ def fit_affine(
         anchors: Where both are known.
         metric: Whether the prior is in metres.
         scale_sigma: One sigma of a metric prior's scale, as a fraction.
+        inverse: Whether the prior was predicted as inverse depth and straightened
+            (``disparity_shift.py``), which leaves it hardly a shift.
 
     Returns:
         Scale and shift (metres), or None for too few anchors, an implausible scale, or a prior
@@ -79,8 +87,9 @@ def fit_affine(
     low, middle, high = np.percentile(prior_z, (5, 50, 95))
     columns = 2 if high - low > MIN_SPREAD * middle else 1
     rows = rows[:, :columns]
-    known = np.diag([scale_sigma**-2, SHIFT_SIGMA**-2])[:columns, :columns] * float(metric)
-    solution = _solve_robustly(rows, anchors.share / anchors.sigma**2, known)
+    known = np.diag([metric * scale_sigma**-2, (metric or inverse) * SHIFT_SIGMA**-2])
+    known = known[:columns, :columns]
+    solution = solve_robustly(rows, anchors.share / anchors.sigma**2, known)
     disagreement = np.median(np.abs(rows @ solution - 1.0))
     scale, shift = float(solution[0]), float(solution[1]) * unit if columns == 2 else 0.0
     low, high = SCALE_RANGE if metric else (0.0, np.inf)
@@ -88,10 +97,15 @@ def fit_affine(
     return (scale, shift) if sound else None
 
 
-def _solve_robustly(rows: np.ndarray, evidence: np.ndarray, known: np.ndarray) -> np.ndarray:
+def solve_robustly(rows: np.ndarray, evidence: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Return x with ``rows @ x ≈ 1`` and x ≈ (1, 0) as far as it is ``known``, by reweighting.
 
     Huber's loss finds the right neighbourhood from anywhere; Tukey's then leaves out what is off.
+
+    Args:
+        rows: (A, 1) or (A, 2), so scaled that an error of a row is a relative error of depth.
+        evidence: What each row counts, (A,).
+        known: Inverse covariance of what is known of x beforehand, (1, 1) or (2, 2).
     """
     solution = np.array([1.0, 0.0])[: rows.shape[1]]
     expected = known @ solution

@@ -81,7 +81,9 @@ class LearnedField:
             people: Not looked at: what is known of them is in the anchors.
         """
         some = anchors.select(np.arange(0, len(anchors), max(1, len(anchors) // _ENOUGH)))
-        fit = fit_affine(some, metric=prior.metric, scale_sigma=prior.scale_sigma)
+        fit = fit_affine(
+            some, metric=prior.metric, scale_sigma=prior.scale_sigma, inverse=prior.inverse
+        )
         if fit is None:
             return None
         rays = self._grid_rays(frame.camera)

@@ -7,6 +7,7 @@ it shows, not with where they have walked meanwhile, and only once.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,9 +15,21 @@ from metrichmsr_ros.geometry.mesh_depth import MeshDepth, MeshRaycaster
 from metrichmsr_ros.perception.affine_field import AffineField
 from metrichmsr_ros.perception.anchors import people_anchors, sensor_anchors
 from metrichmsr_ros.perception.depth_refinement import FieldEstimator
+from metrichmsr_ros.perception.disparity_shift import at_prior, DisparityShift
 from metrichmsr_ros.perception.field_memory import FieldMemory
 from metrichmsr_ros.perception.past_people import PastPeople
 from metrichmsr_ros.structures import DepthImage, DepthMap, Frame, People
+
+
+class _Fit(NamedTuple):
+    """A prior, straightened where it needs it, the number of its anchors, and what they ask for.
+
+    The number is 0 where they say nothing sound.
+    """
+
+    prior: DepthImage
+    anchors: int
+    field: AffineField | None
 
 
 class PriorCorrection:
@@ -41,13 +54,15 @@ class PriorCorrection:
         self._raycaster = raycaster
         self._sensor = sensor
         self._memory = FieldMemory(hold)
+        self._disparity = DisparityShift()
         self.reset()
 
     def reset(self) -> None:
         """Forget everything, as before the first frame."""
         self._memory.reset()
+        self._disparity.reset()
         self._past = PastPeople(self._raycaster)
-        self._late_fit: tuple[int, int, AffineField | None] | None = None
+        self._late_fit: tuple[int, _Fit] | None = None
 
     def apply(
         self, prior: DepthImage | None, frame: Frame, people: People, mesh: MeshDepth | None
@@ -65,10 +80,10 @@ class PriorCorrection:
         if prior is None:
             return None
         if is_late(prior, frame):
-            number, field = self._fit_late(prior, frame)
+            prior, number, field = self._fit_late(prior, frame)
         else:
             assert mesh is not None
-            number, field = self._fit(prior, frame, people, mesh)
+            prior, number, field = self._fit(prior, frame, people, mesh)
         shows = frame.stamp if prior.stamp is None else prior.stamp
         correction = self._memory.update(frame.stamp, prior, field, prior_stamp=shows)
         scale, shift = 1.0, 0.0
@@ -83,25 +98,26 @@ class PriorCorrection:
             state=correction.state, anchor_age=correction.anchor_age,
         )  # fmt: skip
 
-    def _fit_late(self, prior: DepthImage, frame: Frame) -> tuple[int, AffineField | None]:
+    def _fit_late(self, prior: DepthImage, frame: Frame) -> _Fit:
         """Return what :meth:`_fit` finds for a prior of an earlier frame; once for each."""
         assert prior.stamp is not None
         if self._late_fit is None or self._late_fit[0] != prior.stamp:
             people, mesh = self._past.at(prior.stamp, prior.camera)
             shown = frame if prior.frame is None else prior.frame
-            self._late_fit = (prior.stamp, *self._fit(prior, shown, people, mesh))
-        return self._late_fit[1:]
+            self._late_fit = (prior.stamp, self._fit(prior, shown, people, mesh))
+        return self._late_fit[1]
 
-    def _fit(
-        self, prior: DepthImage, frame: Frame, people: People, mesh: MeshDepth
-    ) -> tuple[int, AffineField | None]:
-        """Return the number of a prior's anchors, 0 where they say nothing, and what they ask."""
+    def _fit(self, prior: DepthImage, frame: Frame, people: People, mesh: MeshDepth) -> _Fit:
         anchors = people_anchors(prior, people, mesh)
         measured = None if self._sensor is None else self._sensor(frame)
         if measured is not None:
             anchors = anchors.concatenate(sensor_anchors(prior, measured.depth_z))
+        if prior.inverse:
+            shown = frame.stamp if prior.stamp is None else prior.stamp
+            prior = self._disparity.straighten(prior, anchors, shown)
+            anchors = at_prior(anchors, prior)
         field = self._estimator.estimate(frame, prior, anchors, people)
-        return (0 if field is None else len(anchors)), field
+        return _Fit(prior, 0 if field is None else len(anchors), field)
 
 
 def is_late(prior: DepthImage, frame: Frame) -> bool:

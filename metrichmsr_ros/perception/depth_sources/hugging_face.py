@@ -39,8 +39,7 @@ _UNUSED = 'fusion_stage.layers.0.residual_layer1.'
 class HuggingFaceDepth:
     """A depth-estimation network in the layout of ``transformers``.
 
-    Relative networks predict q ≈ a / z + b; their depth here is 1 / q, 1 at the median of q. That
-    is affine in metres only where b is small against q: for near things rather than far ones.
+    Relative networks predict q ≈ a / z + b; their depth here is 1 / q, 1 at the median of q.
 
     Args:
         model: Folder, or ``hub:owner/name``.
@@ -81,6 +80,7 @@ class HuggingFaceDepth:
             depth_z,
             frame.camera,
             metric=self._kind == METRIC,
+            inverse=self._kind == INVERSE,
             source='huggingface',
             scale_sigma=NETWORK_SCALE_SIGMA,
         )
