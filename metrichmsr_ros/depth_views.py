@@ -23,8 +23,12 @@ from metrichmsr_ros.depth_metrics import Contacts, distance_regions, find_contac
 from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.geometry.mesh_depth import MeshDepth, MeshRaycaster
 from metrichmsr_ros.perception.config import PipelineConfig
-from metrichmsr_ros.perception.depth_sources.base import NETWORK_SCALE_SIGMA
-from metrichmsr_ros.perception.depth_sources.ground_plane import floor_depth, SCALE_SIGMA
+from metrichmsr_ros.perception.depth_sources.base import NETWORK_SCALE_SIGMA, NETWORK_SHIFT_SIGMA
+from metrichmsr_ros.perception.depth_sources.ground_plane import (
+    floor_depth,
+    SCALE_SIGMA,
+    SHIFT_SIGMA,
+)
 from metrichmsr_ros.perception.pipeline import build_pipeline, Pipeline
 from metrichmsr_ros.structures import DepthImage, Frame, People, TrackState
 
@@ -67,6 +71,13 @@ class DepthView:
 def people_label(count: int) -> str:
     """Return the name of scenes with so many people."""
     return '1 person' if count == 1 else f'{count} people'
+
+
+def network_prior(depth_z: np.ndarray, camera: Camera) -> DepthImage:
+    """Return depth that is taken for a monocular network's, (H, W), metres or not quite."""
+    return DepthImage(
+        depth_z, camera, scale_sigma=NETWORK_SCALE_SIGMA, shift_sigma=NETWORK_SHIFT_SIGMA
+    )
 
 
 def single_images(config: PipelineConfig) -> Pipeline:
@@ -114,14 +125,12 @@ def _rendered_view(
     surface = photograph.surfaces[:, ::_SURFACE_STEP].reshape(-1, 3)
     plane = DepthImage(floor_depth(rays, down=down, height=height), camera, sees_people=False)
     rng = np.random.default_rng((PHOTOGRAPH_SEED, people, number))
-    monocular = [
-        DepthImage(spoil_depth(true_z, rng), camera, scale_sigma=NETWORK_SCALE_SIGMA)
-        for _ in range(RENDERED_DRAWS)
-    ]
+    monocular = [network_prior(spoil_depth(true_z, rng), camera) for _ in range(RENDERED_DRAWS)]
     wrong = DepthImage(
         spoilt_floor(rays, rng, down=down, height=height),
         camera,
         scale_sigma=SCALE_SIGMA,
+        shift_sigma=SHIFT_SIGMA,
         sees_people=False,
     )
     return DepthView(
@@ -179,7 +188,7 @@ def _measured_view(image: IndexImage, true_z: np.ndarray, pipeline: Pipeline) ->
 def _off(true_z: np.ndarray, camera: Camera, number: int) -> DepthImage:
     bent = spoil_depth(true_z, np.random.default_rng(number), BENT)
     scale = np.float32(SCALES[number % len(SCALES)])
-    return DepthImage(scale * bent, camera, scale_sigma=NETWORK_SCALE_SIGMA)
+    return network_prior(scale * bent, camera)
 
 
 def _regions(

@@ -17,15 +17,14 @@ import numpy as np
 from metrichmsr_ros.data.depth.corruption import spoil_depth
 from metrichmsr_ros.data.synthetic.world import SyntheticWorld
 from metrichmsr_ros.depth_metrics import flicker, seam_error
-from metrichmsr_ros.depth_views import DepthView, people_label, see_people
+from metrichmsr_ros.depth_views import DepthView, network_prior, people_label, see_people
 from metrichmsr_ros.geometry.mesh_depth import MeshDepth
 from metrichmsr_ros.metrics import depth_errors
 from metrichmsr_ros.models.depth_refiner import DepthRefiner
 from metrichmsr_ros.perception.affine_field import AffineField
 from metrichmsr_ros.perception.anchors import Anchors, people_anchors
 from metrichmsr_ros.perception.depth_baselines import median_scale, smooth_affine
-from metrichmsr_ros.perception.depth_refinement import GlobalAffine
-from metrichmsr_ros.perception.depth_sources.base import NETWORK_SCALE_SIGMA
+from metrichmsr_ros.perception.depth_refinement import Expected, GlobalAffine
 from metrichmsr_ros.perception.learned_field import LearnedField
 from metrichmsr_ros.perception.pipeline import Pipeline
 from metrichmsr_ros.report import Row
@@ -45,7 +44,7 @@ def depth_methods(refiner: DepthRefiner) -> dict[str, Method]:
         'median scale': lambda frame, prior, anchors, people: median_scale(anchors),
         'global affine': GlobalAffine().estimate,
         'smooth affine': lambda frame, prior, anchors, people: smooth_affine(
-            anchors, prior.depth_z.shape, metric=prior.metric, scale_sigma=prior.scale_sigma
+            anchors, prior.depth_z.shape, Expected.of(prior)
         ),
         REFINER: LearnedField(refiner).estimate,
     }
@@ -179,9 +178,7 @@ def _moments(
         if k >= SETTLED:
             true_z = loop.depth_z(t)
             rng = np.random.default_rng(config.seed)
-            prior = DepthImage(
-                spoil_depth(true_z, rng), world.camera, scale_sigma=NETWORK_SCALE_SIGMA
-            )
+            prior = network_prior(spoil_depth(true_z, rng), world.camera)
             refined = refine(methods, frame, prior, people, mesh)
             yield _Moment(refined, true_z, ~_in_boxes(loop.boxes[t], true_z.shape))
 

@@ -65,6 +65,7 @@ class DepthImage:
         stamp: Time of the measurement, integer nanoseconds; None = that of its frame.
         frame: The frame that a slow source made it of, if that is an earlier one.
         scale_sigma: One sigma of what is known beforehand of a metric prior's scale, a fraction.
+        shift_sigma: The same of a shift that is added to all of it, over its median.
     """
 
     depth_z: np.ndarray
@@ -76,6 +77,7 @@ class DepthImage:
     stamp: int | None = None
     frame: Frame | None = None
     scale_sigma: float = 0.1
+    shift_sigma: float = 0.05
     inverse: bool = False
 
 

@@ -8,9 +8,10 @@ from metrichmsr_ros.geometry.mesh_depth import MeshDepth
 from metrichmsr_ros.perception.affine_field import AffineField
 from metrichmsr_ros.perception.anchors import surface_anchors
 from metrichmsr_ros.perception.depth_baselines import median_scale, smooth_affine
-from metrichmsr_ros.perception.depth_refinement import fit_affine
+from metrichmsr_ros.perception.depth_refinement import Expected, fit_affine
 
 HEIGHT, WIDTH = 240, 320
+METRIC = Expected(scale_sigma=0.1, shift_sigma=0.15)
 SIGMAS = np.full(3, 0.06)  # of three people's distances
 
 
@@ -42,7 +43,7 @@ def test_factor_and_shift_are_undone_by_the_global_fit(room):
     depth_z, mesh = room
     prior = (depth_z - 0.6) / 1.4
     anchors = surface_anchors(prior, mesh, SIGMAS)
-    field = AffineField.constant(*fit_affine(anchors, metric=False))
+    field = AffineField.constant(*fit_affine(anchors, Expected()))
     np.testing.assert_allclose(field.apply(prior), depth_z, rtol=1e-3)
     assert abs_rel(median_scale(anchors).apply(prior), depth_z) > 0.05
 
@@ -51,25 +52,25 @@ def test_a_slope_is_undone_by_the_smooth_field(room):
     depth_z, mesh = room
     prior = depth_z * np.linspace(0.8, 1.2, WIDTH, dtype=np.float32)
     anchors = surface_anchors(prior, mesh, SIGMAS)
-    best = AffineField.constant(*fit_affine(anchors, metric=True))
+    best = AffineField.constant(*fit_affine(anchors, METRIC))
     errors = {
         'prior': abs_rel(prior, depth_z),
         'global': abs_rel(best.apply(prior), depth_z),
-        'smooth': abs_rel(smooth_affine(anchors, prior.shape, metric=True).apply(prior), depth_z),
+        'smooth': abs_rel(smooth_affine(anchors, prior.shape, METRIC).apply(prior), depth_z),
     }
     assert errors['smooth'] < 0.6 * errors['global'] <= 0.6 * errors['prior'] + 0.01
 
 
 def test_a_true_prior_stays(room):
     depth_z, mesh = room
-    field = smooth_affine(surface_anchors(depth_z, mesh, SIGMAS), depth_z.shape, metric=True)
+    field = smooth_affine(surface_anchors(depth_z, mesh, SIGMAS), depth_z.shape, METRIC)
     np.testing.assert_allclose(field.apply(depth_z), depth_z, rtol=1e-3)
 
 
 def test_a_person_who_is_elsewhere_does_not_bend_the_field(room):
     depth_z, mesh = room
     wrong = MeshDepth(np.where(mesh.person == 1, 1.5 * mesh.depth_z, mesh.depth_z), mesh.person)
-    field = smooth_affine(surface_anchors(depth_z, wrong, SIGMAS), depth_z.shape, metric=True)
+    field = smooth_affine(surface_anchors(depth_z, wrong, SIGMAS), depth_z.shape, METRIC)
     assert abs_rel(field.apply(depth_z), depth_z) < 0.08
 
 
@@ -78,8 +79,8 @@ def test_without_anchors_nothing_is_said(room):
     nobody = MeshDepth(np.full_like(mesh.depth_z, np.nan), np.full_like(mesh.person, -1))
     anchors = surface_anchors(depth_z, nobody, SIGMAS)
     assert median_scale(anchors) is None
-    assert fit_affine(anchors, metric=True) is None
-    assert smooth_affine(anchors, depth_z.shape, metric=True) is None
+    assert fit_affine(anchors, METRIC) is None
+    assert smooth_affine(anchors, depth_z.shape, METRIC) is None
 
 
 def test_what_is_unknown_or_falls_behind_the_camera_is_unknown():

@@ -13,10 +13,12 @@ import pytest
 
 from metrichmsr_ros.geometry.mesh_depth import MeshDepth
 from metrichmsr_ros.perception.anchors import Anchors, PERSON_SIGMA
-from metrichmsr_ros.perception.depth_refinement import fit_affine
+from metrichmsr_ros.perception.depth_refinement import Expected, fit_affine
 from metrichmsr_ros.perception.depth_sources import GroundPlane
 from metrichmsr_ros.perception.scene_depth import SceneDepth
 from metrichmsr_ros.structures import DepthImage, DepthState
+
+METRIC = Expected(scale_sigma=0.1, shift_sigma=0.15)
 
 
 def refine_depth(prior, people, mesh):
@@ -125,7 +127,7 @@ def test_the_fit_is_robust_against_what_hides_people():
     mesh_z = np.concatenate([np.full(500, 3.0), np.full(500, 6.0)])
     prior_z = mesh_z / 2 * (1 + 0.01 * rng.standard_normal(1000))
     prior_z[rng.random(1000) < 0.2] *= 0.4
-    scale, shift = fit_affine(made_anchors(prior_z, mesh_z, np.arange(1000) // 500), metric=False)
+    scale, shift = fit_affine(made_anchors(prior_z, mesh_z, np.arange(1000) // 500), Expected())
     assert scale == pytest.approx(2.0, rel=0.08)
     assert shift == pytest.approx(0.0, abs=0.3)
 
@@ -133,7 +135,7 @@ def test_the_fit_is_robust_against_what_hides_people():
 def test_without_spread_there_is_no_shift():
     prior_z = 2 + 0.02 * np.random.default_rng(0).random(100)
     anchors = made_anchors(prior_z, 1.5 * prior_z, np.zeros(100, int))
-    scale, shift = fit_affine(anchors, metric=False)
+    scale, shift = fit_affine(anchors, Expected())
     assert scale == pytest.approx(1.5, rel=1e-3)
     assert shift == 0.0
 
@@ -142,10 +144,8 @@ def test_a_person_counts_once_however_near():
     mesh_z = np.concatenate([np.full(10_000, 2.0), np.full(20, 5.0)])
     person = np.repeat([0, 1], [10_000, 20])
     prior_z = mesh_z / np.repeat([1.1, 0.9], [10_000, 20])
-    scale, _ = fit_affine(
-        made_anchors(prior_z[:10_000], mesh_z[:10_000], person[:10_000]), metric=True
-    )
-    both, _ = fit_affine(made_anchors(prior_z, mesh_z, person), metric=True)
+    scale, _ = fit_affine(made_anchors(prior_z[:10_000], mesh_z[:10_000], person[:10_000]), METRIC)
+    both, _ = fit_affine(made_anchors(prior_z, mesh_z, person), METRIC)
     assert scale == pytest.approx(1 + 0.1 * 0.73, abs=0.02)
     assert both < scale
 
@@ -154,12 +154,12 @@ def test_a_person_counts_once_however_near():
 def test_an_implausible_scale_of_a_metric_prior_is_not_believed(factor):
     mesh_z = np.linspace(2, 6, 2000)
     person = np.arange(2000) // 1000
-    assert fit_affine(made_anchors(mesh_z / factor, mesh_z, person), metric=True) is None
-    assert fit_affine(made_anchors(mesh_z / factor, mesh_z, person), metric=False) is not None
+    assert fit_affine(made_anchors(mesh_z / factor, mesh_z, person), METRIC) is None
+    assert fit_affine(made_anchors(mesh_z / factor, mesh_z, person), Expected()) is not None
 
 
 def test_too_few_anchors():
-    assert fit_affine(made_anchors(np.ones(3), np.ones(3), np.zeros(3, int)), metric=True) is None
+    assert fit_affine(made_anchors(np.ones(3), np.ones(3), np.zeros(3, int)), METRIC) is None
 
 
 def test_outlines_and_unknown_pixels_are_no_anchors():

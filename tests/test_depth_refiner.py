@@ -64,8 +64,9 @@ def test_input_tells_what_is_known():
     made, depth_z, anchor_z = scene()
     log_unit = depth_z.log().flatten(1).median(dim=1).values
     assert made.unit.log() == pytest.approx(log_unit.numpy(), abs=1e-5)
-    relative, known, ratio, anchored, trust, unit = made.channels[:, 3:9].unbind(1)
+    relative, inverse, known, ratio, anchored, trust, unit = made.channels[:, 3:10].unbind(1)
     assert relative == pytest.approx((depth_z.log() - log_unit[:, None, None]).numpy(), abs=1e-5)
+    assert inverse == pytest.approx((-relative).exp().clamp(max=4).numpy() - 1, abs=1e-5)
     assert known.all()
     assert torch.equal(anchored.bool(), torch.isfinite(anchor_z))
     inside = anchored.bool()
@@ -74,6 +75,29 @@ def test_input_tells_what_is_known():
     assert (trust[~inside] == 0).all()
     assert trust[inside] == pytest.approx(1 / 1.25, abs=1e-5)
     assert unit[0, 0, 0] == pytest.approx(float(log_unit[0]) - 1, abs=1e-5)
+
+
+def test_input_tells_how_surfaces_are_turned():
+    normal = torch.nn.functional.normalize(torch.tensor([0.2, -0.9, 0.4]), dim=0)
+    x, y = torch.meshgrid(
+        torch.linspace(-0.6, 0.6, 160), torch.linspace(-0.6, 0.2, 88), indexing='xy'
+    )
+    rays = torch.stack([x, y])[None]
+    depth_z = 2 / (normal[0] * x + normal[1] * y + normal[2])[None]
+    depth_z[:, :, :5] = torch.nan
+    nobody = torch.full_like(depth_z, torch.nan)
+    image = torch.zeros(1, 3, 88, 160, dtype=torch.uint8)
+    made = refiner_input(image, depth_z, nobody, torch.ones_like(depth_z), rays)
+    found = made.channels[0, 10:13]
+    positive = made.known[0].clone()
+    assert 0.5 < positive.float().mean() < 1
+    for shift in (-1, 1):
+        for axis in (0, 1):
+            positive &= made.known[0].roll(shift, axis)
+    assert found[:, positive] == pytest.approx(
+        normal[:, None].expand(-1, int(positive.sum())).numpy(), abs=1e-3
+    )
+    assert (found[:, ~made.known[0]] == 0).all()
 
 
 def test_unknown_depth_is_not_nan_in_the_input():

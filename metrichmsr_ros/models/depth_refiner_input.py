@@ -17,8 +17,10 @@ from metrichmsr_ros.geometry.camera import Camera
 
 LONGER_SIDE = 160  # pixels
 MULTIPLE = 8
-CHANNELS = 11
+CHANNELS = 15
 _MAX_LOG, _MAX_RATIO = 2.5, 0.5
+_MAX_INVERSE = 4.0
+_TINY = 1e-18
 _RATIO_SCALE = 4.0  # brings an anchor's ratio to the spread of the other channels
 _DOUBT = 0.1  # sigma of a person's distance at which an anchor counts half
 
@@ -27,7 +29,7 @@ class RefinerInput(NamedTuple):
     """B scenes at the refiner's size, float32.
 
     Attributes:
-        channels: What the network sees, (B, 11, H, W).
+        channels: What the network sees, (B, 15, H, W); the last two are the rays.
         depth_z: The prior after one factor and one shift, (B, H, W), metres; 1 where unknown.
         known: Where it is known, (B, H, W) bool.
         unit: Typical depth, (B,), metres.
@@ -81,6 +83,8 @@ def refiner_input(
             torch.stack(
                 [
                     torch.where(known, relative, 0.0),
+                    # Planes are linear in it, in the image as in the depth's error.
+                    torch.where(known, (-relative).exp().clamp(max=_MAX_INVERSE) - 1.0, 0.0),
                     known.float(),
                     _RATIO_SCALE * ratio.clamp(-_MAX_RATIO, _MAX_RATIO),
                     anchored.float(),
@@ -89,6 +93,7 @@ def refiner_input(
                 ],
                 dim=1,
             ),
+            _normals(rays, depth_z, known),
             rays,
         ],
         dim=1,
@@ -100,6 +105,26 @@ def _typical(log_z: Tensor, known: Tensor) -> Tensor:
     """Return the median logarithm of what is known, (B,); 0 where nothing is."""
     values = torch.where(known, log_z, torch.nan).flatten(1)
     return values.nanmedian(dim=1).values.nan_to_num(0.0)
+
+
+def _normals(rays: Tensor, depth_z: Tensor, known: Tensor) -> Tensor:
+    """Return unit normals of the prior's surface, (B, 3, H, W); 0 at what is unknown."""
+    points = torch.cat([rays * depth_z.unsqueeze(1), depth_z.unsqueeze(1)], 1)
+    ax, ay, az = _steps(points).unbind(1)
+    bx, by, bz = _steps(points.mT).mT.unbind(1)
+    # Written out: torch's own cross product takes ten times as long.
+    normals = torch.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], 1)
+    length = (normals.square().sum(1) + _TINY).sqrt()
+    return normals * (known / length).unsqueeze(1)
+
+
+def _steps(points: Tensor) -> Tensor:
+    """Return from the left to the right neighbour along the last axis; at borders, half of it."""
+    steps = torch.empty_like(points)
+    steps[..., 1:-1] = points[..., 2:] - points[..., :-2]
+    steps[..., 0] = points[..., 1] - points[..., 0]
+    steps[..., -1] = points[..., -1] - points[..., -2]
+    return steps
 
 
 def anchor_maps(

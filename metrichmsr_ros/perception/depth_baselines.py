@@ -12,8 +12,7 @@ from scipy.sparse.linalg import spsolve
 
 from metrichmsr_ros.perception.affine_field import AffineField
 from metrichmsr_ros.perception.anchors import Anchors
-from metrichmsr_ros.perception.depth_refinement import fit_affine, MIN_ANCHORS
-from metrichmsr_ros.structures import DepthImage
+from metrichmsr_ros.perception.depth_refinement import Expected, fit_affine, MIN_ANCHORS
 
 CELL_PX = 20
 # Beforehand, s and b (over the typical depth) about the global fit are taken for a random field of
@@ -31,21 +30,16 @@ def median_scale(anchors: Anchors) -> AffineField | None:
 
 
 def smooth_affine(
-    anchors: Anchors,
-    shape: tuple[int, ...],
-    *,
-    metric: bool,
-    scale_sigma: float = DepthImage.scale_sigma,
+    anchors: Anchors, shape: tuple[int, ...], expected: Expected
 ) -> AffineField | None:
     """Return a smooth field about the global fit, by sparse weighted least squares.
 
     Args:
         anchors: Where prior and people are both known.
         shape: Height and width of the prior.
-        metric: Whether the prior is in metres.
-        scale_sigma: One sigma of a metric prior's scale, as a fraction.
+        expected: What is known of the prior beforehand.
     """
-    fit = fit_affine(anchors, metric=metric, scale_sigma=scale_sigma)
+    fit = fit_affine(anchors, expected)
     if fit is None:
         return None
     grid = tuple(max(2, round(side / CELL_PX)) for side in shape)

@@ -6,23 +6,54 @@ mesh show the same thing (``anchors.py``).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+import math
 from typing import Protocol
 
 import numpy as np
 
 from metrichmsr_ros.perception.affine_field import AffineField
-from metrichmsr_ros.perception.anchors import Anchors, PERSON_SIGMA
+from metrichmsr_ros.perception.anchors import Anchors
 from metrichmsr_ros.structures import DepthImage, Frame, People
 
 MIN_ANCHORS = 10
 MIN_SPREAD = 0.1  # of the median: with less the shift cannot be told from the scale
-SCALE_RANGE = (0.5, 2.0)  # of a metric prior; what asks for more is an error, not a scale
-# One sigma of what is known beforehand of a metric prior's shift, as a fraction of the median
-# distance.
-SHIFT_SIGMA = 0.05
+SCALE_RANGE = (1 / 3, 3.0)  # of a metric prior; what asks for more is an error, not a scale
+# One sigma of what is left of an anchor's error: the person's own, and the prior's bends.
+RESIDUAL_SIGMA = 0.09
 HUBER, TUKEY = 1.5, 4.7  # sigmas
 MAX_DISAGREEMENT = 0.2  # median relative error after the fit
 ITERATIONS = 10
+LEAST_SHIFT_SIGMA = 1e-3  # over the people's median distance
+LOOK = 8  # every which pixel is enough for a median
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What is known of a prior's scale and shift beforehand, one sigma of each; inf = nothing.
+
+    Attributes:
+        scale_sigma: A fraction.
+        shift_sigma: In the prior's unit.
+    """
+
+    scale_sigma: float = math.inf
+    shift_sigma: float = math.inf
+
+    @classmethod
+    def of(cls, prior: DepthImage) -> Expected:
+        """Return what the prior's source says of itself."""
+        scale_sigma = prior.scale_sigma if prior.metric else math.inf
+        if not (prior.metric or prior.inverse):
+            return cls()
+        return cls(scale_sigma, prior.shift_sigma * typical_depth(prior.depth_z))
+
+
+def typical_depth(depth_z: np.ndarray) -> float:
+    """Return the median of a depth image, (H, W), where it is known; 1 where it is not at all."""
+    known = depth_z[::LOOK, ::LOOK]
+    known = known[np.isfinite(known)]
+    return float(np.median(known)) if len(known) else 1.0
 
 
 class FieldEstimator(Protocol):
@@ -50,30 +81,20 @@ class GlobalAffine:
         self, frame: Frame, prior: DepthImage, anchors: Anchors, people: People
     ) -> AffineField | None:
         """Return what :func:`fit_affine` fits."""
-        fit = fit_affine(
-            anchors, metric=prior.metric, scale_sigma=prior.scale_sigma, inverse=prior.inverse
-        )
+        fit = fit_affine(anchors, Expected.of(prior))
         return None if fit is None else AffineField.constant(*fit)
 
 
-def fit_affine(
-    anchors: Anchors,
-    *,
-    metric: bool,
-    scale_sigma: float = DepthImage.scale_sigma,
-    inverse: bool = False,
-) -> tuple[float, float] | None:
+def fit_affine(anchors: Anchors, expected: Expected) -> tuple[float, float] | None:
     """Fit ``mesh_z ≈ scale · prior_z + shift`` robustly to relative errors.
 
     However many pixels a person has, they share one error of his distance: a person counts once. A
     metric prior is itself evidence that the scale is 1, so that one person moves it only in part.
+    A shift is known relative to the whole scene: where that is far, near people may be far off.
 
     Args:
         anchors: Where both are known.
-        metric: Whether the prior is in metres.
-        scale_sigma: One sigma of a metric prior's scale, as a fraction.
-        inverse: Whether the prior was predicted as inverse depth and straightened
-            (``disparity_shift.py``), which leaves it hardly a shift.
+        expected: What is known beforehand; a prior whose scale is known counts as metric.
 
     Returns:
         Scale and shift (metres), or None for too few anchors, an implausible scale, or a prior
@@ -81,14 +102,16 @@ def fit_affine(
     """
     if len(anchors) < MIN_ANCHORS:
         return None
+    metric = math.isfinite(expected.scale_sigma)
     prior_z, mesh_z = anchors.prior_z, anchors.mesh_z
     unit = float(np.median(mesh_z))
     rows = np.stack([prior_z / mesh_z, unit / mesh_z], axis=1).astype(np.float64)
     low, middle, high = np.percentile(prior_z, (5, 50, 95))
     columns = 2 if high - low > MIN_SPREAD * middle else 1
     rows = rows[:, :columns]
-    known = np.diag([metric * scale_sigma**-2, (metric or inverse) * SHIFT_SIGMA**-2])
-    known = known[:columns, :columns]
+    metres = 1.0 if metric else float(np.median(mesh_z / prior_z))
+    shift_sigma = max(metres * expected.shift_sigma / unit, LEAST_SHIFT_SIGMA)
+    known = np.diag([expected.scale_sigma**-2, shift_sigma**-2])[:columns, :columns]
     solution = solve_robustly(rows, anchors.share / anchors.sigma**2, known)
     disagreement = np.median(np.abs(rows @ solution - 1.0))
     scale, shift = float(solution[0]), float(solution[1]) * unit if columns == 2 else 0.0
@@ -113,7 +136,7 @@ def solve_robustly(rows: np.ndarray, evidence: np.ndarray, known: np.ndarray) ->
     for k in range(2 * ITERATIONS):
         weighted = rows * (evidence * trust)[:, None]
         solution = np.linalg.solve(weighted.T @ rows + known, weighted.sum(axis=0) + expected)
-        error = np.abs(rows @ solution - 1.0) / PERSON_SIGMA
+        error = np.abs(rows @ solution - 1.0) / RESIDUAL_SIGMA
         if k < ITERATIONS:
             trust = np.minimum(1.0, HUBER / np.maximum(error, HUBER))
         else:

@@ -18,7 +18,7 @@ from metrichmsr_ros.models.depth_refiner_input import (
 )
 from metrichmsr_ros.perception.affine_field import AffineField, corrected
 from metrichmsr_ros.perception.anchors import Anchors
-from metrichmsr_ros.perception.depth_refinement import fit_affine
+from metrichmsr_ros.perception.depth_refinement import Expected, fit_affine
 from metrichmsr_ros.structures import DepthImage, Frame, People
 
 _ENOUGH = 2000  # anchors are enough for two numbers
@@ -81,9 +81,7 @@ class LearnedField:
             people: Not looked at: what is known of them is in the anchors.
         """
         some = anchors.select(np.arange(0, len(anchors), max(1, len(anchors) // _ENOUGH)))
-        fit = fit_affine(
-            some, metric=prior.metric, scale_sigma=prior.scale_sigma, inverse=prior.inverse
-        )
+        fit = fit_affine(some, Expected.of(prior))
         if fit is None:
             return None
         rays = self._grid_rays(frame.camera)

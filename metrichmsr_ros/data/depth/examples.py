@@ -22,15 +22,18 @@ from metrichmsr_ros.geometry.mesh_depth import MeshDepth
 from metrichmsr_ros.models.depth_refiner_input import anchor_maps
 from metrichmsr_ros.perception.affine_field import corrected
 from metrichmsr_ros.perception.anchors import Anchors, LEAST_SIGMA, surface_anchors
-from metrichmsr_ros.perception.depth_refinement import fit_affine
-from metrichmsr_ros.perception.depth_sources.base import NETWORK_SCALE_SIGMA
-from metrichmsr_ros.perception.depth_sources.ground_plane import SCALE_SIGMA
+from metrichmsr_ros.perception.depth_refinement import Expected, fit_affine, typical_depth
+from metrichmsr_ros.perception.depth_sources.base import NETWORK_SCALE_SIGMA, NETWORK_SHIFT_SIGMA
+from metrichmsr_ros.perception.depth_sources.ground_plane import SCALE_SIGMA, SHIFT_SIGMA
 
 EDGE = 1  # of the refiner's pixels along outlines
 _STRENGTH = (0.3, 1.6)  # factor on all errors of a prior
 _UNIT = 3.0  # a relative prior's unit is within this factor of a metre
 _TRIES = 3
-_GREY, _GAIN, _TINT, _GAMMA = 0.15, 0.25, 0.1, 0.25
+# Chances that a picture has lost its colours, or all: real rooms do not look like rendered ones,
+# and what depth, people and rays tell must not be left unread for the sake of colours.
+_GREY, _BLANK = 0.25, 0.15
+_GAIN, _TINT, _GAMMA = 0.4, 0.2, 0.4
 
 
 @dataclass(frozen=True)
@@ -119,18 +122,23 @@ def make_example(
     for _ in range(_TRIES):
         kind = rng.uniform()
         if kind < config.ground:
-            prior, anchors, metric, sigma = *_floor(scene, rng), True, SCALE_SIGMA
+            prior, anchors = _floor(scene, rng)
+            expected = _expected(prior, SCALE_SIGMA, SHIFT_SIGMA)
         else:
             metric = kind > config.ground + config.relative
             prior = _monocular(scene, rng, metric=metric, holes=config.holes)
-            sigma = NETWORK_SCALE_SIGMA
+            expected = Expected()
+            if metric:
+                expected = Expected(
+                    NETWORK_SCALE_SIGMA, NETWORK_SHIFT_SIGMA * typical_depth(prior)
+                )
             anchors = surface_anchors(
                 prior,
                 MeshDepth(scene.mesh_z, scene.person.astype(np.int16)),
                 _sigmas(scene),
                 edge=EDGE,
             )
-        fit = fit_affine(anchors, metric=metric, scale_sigma=sigma)
+        fit = fit_affine(anchors, expected)
         if fit is not None:
             scene = replace(scene, image=_recoloured(scene.image, rng))
             return _example(scene, prior, anchors, fit, on_floor=kind < config.ground)
@@ -177,12 +185,18 @@ def _example(
 
 def _recoloured(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Change the light and the colours, (H, W, 3): no camera has the renderer's."""
+    if rng.uniform() < _BLANK:
+        return np.full_like(image, 128)
     values = image.astype(np.float32)
     if rng.uniform() < _GREY:
         values = np.broadcast_to(values.mean(-1, keepdims=True), values.shape)
     gain = np.exp(_GAIN * rng.normal() + _TINT * rng.normal(size=3))
     values = 255 * (np.clip(gain * values, 0, 255) / 255) ** np.exp(_GAMMA * rng.normal())
     return np.round(values).astype(np.uint8)
+
+
+def _expected(prior: np.ndarray, scale_sigma: float, shift_sigma: float) -> Expected:
+    return Expected(scale_sigma, shift_sigma * typical_depth(prior))
 
 
 def _monocular(

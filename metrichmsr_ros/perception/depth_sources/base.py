@@ -7,6 +7,7 @@ from typing import Protocol
 from metrichmsr_ros.structures import DepthImage, Frame
 
 NETWORK_SCALE_SIGMA = 0.2  # of a metric network's scale: the paper's prior has an AbsRel of 0.18
+NETWORK_SHIFT_SIGMA = 0.1  # of a shift, over the median depth of the scene
 
 
 class DepthSource(Protocol):

@@ -15,6 +15,7 @@ from metrichmsr_ros.structures import DepthImage, Frame
 
 MAX_RANGE = 30.0  # m; near the horizon a hundredth of a radian of tilt is worth many metres
 SCALE_SIGMA = 0.1  # of its scale: the camera's height is measured
+SHIFT_SIGMA = 0.01  # of a shift over its median: a wrong height is a wrong scale
 
 
 def floor_depth(
@@ -72,5 +73,10 @@ class GroundPlane:
         )
         depth_z.setflags(write=False)
         return DepthImage(
-            depth_z, camera, source='ground', sees_people=False, scale_sigma=SCALE_SIGMA
+            depth_z,
+            camera,
+            source='ground',
+            sees_people=False,
+            scale_sigma=SCALE_SIGMA,
+            shift_sigma=SHIFT_SIGMA,
         )

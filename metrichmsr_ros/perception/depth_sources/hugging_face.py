@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from metrichmsr_ros.geometry.camera import Camera
-from metrichmsr_ros.perception.depth_sources.base import NETWORK_SCALE_SIGMA
+from metrichmsr_ros.perception.depth_sources.base import NETWORK_SCALE_SIGMA, NETWORK_SHIFT_SIGMA
 from metrichmsr_ros.perception.depth_sources.model_folder import explained, model_folder
 from metrichmsr_ros.structures import DepthImage, Frame
 
@@ -83,6 +83,7 @@ class HuggingFaceDepth:
             inverse=self._kind == INVERSE,
             source='huggingface',
             scale_sigma=NETWORK_SCALE_SIGMA,
+            shift_sigma=NETWORK_SHIFT_SIGMA if self._kind == METRIC else DepthImage.shift_sigma,
         )
 
     @property

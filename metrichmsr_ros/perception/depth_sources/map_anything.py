@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from metrichmsr_ros.geometry.camera import Camera
-from metrichmsr_ros.perception.depth_sources.base import NETWORK_SCALE_SIGMA
+from metrichmsr_ros.perception.depth_sources.base import NETWORK_SCALE_SIGMA, NETWORK_SHIFT_SIGMA
 from metrichmsr_ros.perception.depth_sources.model_folder import explained, model_folder
 from metrichmsr_ros.structures import DepthImage, Frame
 
@@ -64,7 +64,13 @@ class MapAnythingDepth:
             borderMode=cv2.BORDER_CONSTANT,
             borderValue=float('nan'),
         )
-        return DepthImage(depth_z, camera, source='mapanything', scale_sigma=NETWORK_SCALE_SIGMA)
+        return DepthImage(
+            depth_z,
+            camera,
+            source='mapanything',
+            scale_sigma=NETWORK_SCALE_SIGMA,
+            shift_sigma=NETWORK_SHIFT_SIGMA,
+        )
 
 
 def _known_depth(found: dict[str, Any]) -> np.ndarray:
