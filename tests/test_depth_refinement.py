@@ -1,3 +1,6 @@
+from dataclasses import replace
+import math
+
 from made_floor import (
     CAMERA,
     CASTER,
@@ -130,6 +133,31 @@ def test_the_fit_is_robust_against_what_hides_people():
     scale, shift = fit_affine(made_anchors(prior_z, mesh_z, np.arange(1000) // 500), Expected())
     assert scale == pytest.approx(2.0, rel=0.08)
     assert shift == pytest.approx(0.0, abs=0.3)
+
+
+def test_near_people_in_a_far_scene_may_be_off_by_a_shift():
+    """The whole scene is 1.2 m too near: of somebody at 2 m that leaves 0.8."""
+    mesh_z = np.linspace(1.8, 2.2, 1000)
+    anchors = made_anchors(mesh_z - 1.2, mesh_z, np.zeros(1000, int))
+    scene = np.full((64, 64), 15, np.float32)
+    network = DepthImage(scene, CAMERA, scale_sigma=0.2, shift_sigma=0.1)
+    scale, shift = fit_affine(anchors, Expected.of(network))
+    assert scale == pytest.approx(1, abs=0.1)
+    assert shift == pytest.approx(1.2, abs=0.15)
+    room = replace(network, depth_z=scene / 5)
+    scale, shift = fit_affine(anchors, Expected.of(room))
+    assert scale > 1.2
+    assert shift < 0.9
+
+
+def test_what_is_expected_of_a_prior():
+    scene = np.full((64, 64), np.nan, np.float32)
+    scene[:, :40] = 8
+    metric = DepthImage(scene, CAMERA, scale_sigma=0.2, shift_sigma=0.1)
+    assert Expected.of(metric) == Expected(0.2, pytest.approx(0.8))
+    assert Expected.of(replace(metric, metric=False)) == Expected(math.inf, math.inf)
+    inverse = replace(metric, metric=False, inverse=True)
+    assert Expected.of(inverse) == Expected(math.inf, pytest.approx(0.8))
 
 
 def test_without_spread_there_is_no_shift():
