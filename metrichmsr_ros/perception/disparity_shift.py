@@ -14,10 +14,12 @@ import numpy as np
 
 from metrichmsr_ros.perception.anchors import Anchors
 from metrichmsr_ros.perception.depth_refinement import (
+    LOOK,
     MAX_DISAGREEMENT,
     MIN_ANCHORS,
     MIN_SPREAD,
     solve_robustly,
+    typical_depth,
 )
 from metrichmsr_ros.perception.field_memory import MAX_RATE
 from metrichmsr_ros.structures import DepthImage
@@ -94,7 +96,8 @@ class DisparityShift:
         self._stamp = stamp
         self._believe(fit_disparity_shift(anchors), step)
         target = self._belief or 0.0
-        known = prior.depth_z[prior.depth_z > 0]
+        known = prior.depth_z[::LOOK, ::LOOK]
+        known = known[known > 0]
         if self._shown is not None and len(known):
             least = 1.0 / float(np.percentile(known, 95))  # what a shift moves most
             room = MAX_RATE * step * max(least + self._shown, MIN_SHARE * least)
@@ -122,5 +125,6 @@ def _straightened(prior: DepthImage, shift: float) -> DepthImage:
     with np.errstate(invalid='ignore', divide='ignore'):
         q = 1.0 / prior.depth_z
         left = q + np.float32(shift)
-        depth_z = np.where(left > MIN_SHARE * np.nanmedian(q), 1.0 / left, np.float32(np.nan))
+        least = MIN_SHARE / typical_depth(prior.depth_z)
+        depth_z = np.where(left > least, 1.0 / left, np.float32(np.nan))
     return replace(prior, depth_z=depth_z.astype(np.float32))
