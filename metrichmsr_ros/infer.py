@@ -45,7 +45,8 @@ def landmark_finder(*, true_boxes: bool) -> LandmarkFinder:
     """Return what finds the people of an image and reads their landmarks.
 
     A person's crop is turned and sized by a first look, the detector's or, about a true box, a
-    pass of the landmark network; then it is read until it has settled, as tracking has it.
+    pass of the landmark network; then it is read until it has settled, as tracking has it, and
+    once more in the mirror.
 
     Args:
         true_boxes: Take the boxes of the index, and keep all of them; else detect on every tile of
@@ -59,7 +60,7 @@ def landmark_finder(*, true_boxes: bool) -> LandmarkFinder:
             boxes = np.array([person.box for person in image.people]).reshape(-1, 4)
             return landmarker.read_boxes(frame.image, boxes)
         rois = detector.detect(frame).rois
-        landmarks = landmarker.read(frame.image, rois, passes=_PASSES)
+        landmarks = landmarker.read(frame.image, rois, passes=_PASSES, mirrored=True)
         height, width = frame.image.shape[:2]
         landmarks = landmarks.select(is_new_person(landmarks, width=width, height=height))
         return landmarks.select(suppress_duplicates(landmarks))

@@ -85,6 +85,38 @@ def test_two_passes_read_the_crop_that_the_first_suggests(landmarker):
     assert len(landmarker._network.crops) == 3
 
 
+class LopsidedNetwork(WhiteSpotNetwork):
+    """Errs by 8 pixels to the right, and takes what is left for a left hand."""
+
+    def __call__(self, tensor):
+        points, score, mask, heatmap, world = super().__call__(tensor)
+        points = points.reshape(39, 5)
+        points[:, 0] += 8
+        points[15, 0] -= 40  # left wrist
+        world = world.reshape(39, 3)
+        world[15, 0], world[16, 0] = -0.4, 0.3
+        return points.reshape(1, 195), score, mask, heatmap, world.reshape(1, 117)
+
+
+def test_the_mirror_takes_off_what_is_lopsided(landmarker, monkeypatch):
+    monkeypatch.setattr(module, 'LiteRtNetwork', LopsidedNetwork)
+    lopsided, rois = BlazePoseLandmarker(PATHS), np.array([[320, 240, 256, 0.0]])
+    image = spot_image(330, 250)
+    plain = lopsided.read(image, rois)
+    both = lopsided.read(image, rois, mirrored=True)
+    true = landmarker.read(image, rois)
+    # Of one reading each: in the mirror left is right, and so is the error.
+    assert len(lopsided._network.crops) == 3
+    nose, left, right = 0, 15, 16
+    np.testing.assert_allclose(plain.image[0, nose] - true.image[0, nose], [8, 0, 0], atol=0.01)
+    np.testing.assert_allclose(both.image[0, nose], true.image[0, nose], atol=0.01)
+    np.testing.assert_allclose(both.image[0, left, 0] - true.image[0, left, 0], -20, atol=0.01)
+    np.testing.assert_allclose(both.image[0, right, 0] - true.image[0, right, 0], 20, atol=0.01)
+    np.testing.assert_allclose(both.world[0, [left, right], 0], [-0.35, 0.35], atol=1e-6)
+    np.testing.assert_allclose(both.world[0, :, 1:], true.world[0, :, 1:], atol=1e-6)
+    np.testing.assert_allclose(both.scores, plain.scores)
+
+
 def test_nobody_to_read(landmarker):
     landmarks = landmarker.read(spot_image(320, 240), np.zeros((0, 4)), passes=2)
     assert landmarks.image.shape == landmarks.world.shape == (0, 33, 3)

@@ -28,6 +28,12 @@ BLAZEPOSE_NAMES: tuple[str, ...] = (
     'right_heel', 'left_foot_index', 'right_foot_index',
 )  # fmt: skip
 
+_SIDES = {'left': 'right', 'right': 'left'}
+MIRRORED_LANDMARKS: tuple[int, ...] = tuple(
+    BLAZEPOSE_NAMES.index('_'.join(_SIDES.get(word, word) for word in name.split('_')))
+    for name in BLAZEPOSE_NAMES
+)
+
 # Where BlazePose marks its points, measured on renders of the default body and, for the hips, on
 # photographs with triangulated joints. Each number is a share of the way between two points.
 _HIP_TO_KNEE, _HIP_TO_MIDDLE = 0.07, 0.1

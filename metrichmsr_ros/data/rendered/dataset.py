@@ -12,7 +12,7 @@ from torch import Tensor
 
 from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.body.body_points import BodyPoints, PosedPoints
-from metrichmsr_ros.body.landmarks import BLAZEPOSE_NAMES
+from metrichmsr_ros.body.landmarks import MIRRORED_LANDMARKS
 from metrichmsr_ros.body.skinning import forward_kinematics
 from metrichmsr_ros.data.people.draws import Draws
 from metrichmsr_ros.data.people.physique import BESIDE, draw_growth, draw_marks, grown_height
@@ -26,11 +26,6 @@ _Side = TypeVar('_Side', Evidence, Target)
 
 MIN_SCORE, MAX_ERROR = 0.5, 0.06  # beyond them BlazePose has lost the person, or read another
 
-_SIDES = {'left': 'right', 'right': 'left'}
-MIRRORED_LANDMARKS: tuple[int, ...] = tuple(
-    BLAZEPOSE_NAMES.index('_'.join(_SIDES.get(word, word) for word in name.split('_')))
-    for name in BLAZEPOSE_NAMES
-)
 _MIRRORED_CORNERS = [1, 0, 3, 2]
 _MIN_DEPTH = 0.2  # metres; what is nearer keeps its mark
 
