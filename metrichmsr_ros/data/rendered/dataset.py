@@ -11,11 +11,10 @@ import torch
 from torch import Tensor
 
 from metrichmsr_ros.body.body_model import BodyModel
-from metrichmsr_ros.body.body_points import BodyPoints, PosedPoints
 from metrichmsr_ros.body.landmarks import MIRRORED_LANDMARKS
 from metrichmsr_ros.body.skinning import forward_kinematics
 from metrichmsr_ros.data.people.draws import Draws
-from metrichmsr_ros.data.people.physique import BESIDE, draw_growth, draw_marks, grown_height
+from metrichmsr_ros.data.people.physique import BESIDE, draw_marks
 from metrichmsr_ros.data.people.pose_bank import MIRRORED
 from metrichmsr_ros.data.people.sample import Batch, SampleBatch
 from metrichmsr_ros.data.people.target import joined, Target
@@ -33,9 +32,9 @@ _MIN_DEPTH = 0.2  # metres; what is nearer keeps its mark
 class RenderedPeople:
     """Draws from folders of ``metrichmsr render``; half of the drawn are mirrored.
 
-    All rendered people have the model's proportions and the same kind of face, and are read by the
-    same conventions, which photographs do not share. So each drawn person's bones and marks are
-    moved, as in tier (a), where ``physique`` is given.
+    All rendered people have the same kind of face and are read by the same conventions, which
+    photographs do not share. So each drawn person's marks are moved, as in tier (a), where
+    ``physique`` is given.
 
     Attributes:
         readings: Those whom BlazePose did not lose.
@@ -49,7 +48,7 @@ class RenderedPeople:
         Args:
             folders: One or more.
             body: Of the people.
-            physique: Factor on how far bones and marks are moved.
+            physique: Factor on how far marks are moved.
 
         Raises:
             ValueError: One is no such folder, a shard is broken, or BlazePose lost everybody.
@@ -60,8 +59,7 @@ class RenderedPeople:
         if not len(self.readings):
             names = ', '.join(str(folder) for folder in folders)
             raise ValueError(f'{names}: BlazePose lost all of the {len(readings)} people')
-        self.physique = physique
-        self._points = BodyPoints(body)
+        self.body, self.physique = body, physique
         self._face = body.blazepose(body.v_template)[:11]
 
     def __len__(self) -> int:
@@ -79,45 +77,25 @@ class RenderedPeople:
         drawn = self.readings[torch.randint(len(self), (n,), generator=generator)]
         evidence, target = drawn.evidence, drawn.target
         if self.physique > 0:
-            evidence, target = self._with_physique(Draws(n, generator), evidence, target)
+            evidence = self._moved(Draws(n, generator), evidence, target)
         turned = torch.rand(n, generator=generator) < 0.5
         return (
             _chosen(turned, mirror_evidence(evidence), evidence),
             _chosen(turned, mirror_target(target), target),
         )
 
-    def _with_physique(
-        self, draws: Draws, evidence: Evidence, target: Target
-    ) -> tuple[Evidence, Target]:
-        """Return these people with bones and marks of their own, and what would be read of them.
-
-        A landmark that moves in space is read as much further on in the image; world landmarks
-        stay as they were read, for they say little of anybody's proportions.
-        """
-        body = self._points.body
-        growth = self.physique * draw_growth(draws, body.rest_joints(target.shape))
-        before = self._points(target.rotations, target.shape)
-        after = self._points(
-            target.rotations,
-            target.shape,
-            moved=PosedPoints(growth, growth[:, list(BESIDE)]),
-        )
-        landmarks = after.landmarks - before.landmarks
-        still = torch.zeros_like(target.joints)
+    def _moved(self, draws: Draws, evidence: Evidence, target: Target) -> Evidence:
+        """Return what would be read of people with other marks: each mark moves with its joint."""
+        body, still = self.body, torch.zeros_like(target.joints)
         marks = draw_marks(draws, still, target.height, self._face, rendered=True)
         turned, _ = forward_kinematics(
             target.rotations, still, parents=body.parent_index, hops=body.hops
         )
-        marked = self.physique * (turned[:, list(BESIDE)] @ marks.unsqueeze(-1)).squeeze(-1)
-        return (
-            replace(evidence, rays=_shifted(evidence.rays, target, landmarks + marked)),
-            replace(
-                target,
-                joints=target.pelvis[:, None] + after.joints,
-                landmarks=target.landmarks + landmarks,
-                height=grown_height(target.height, growth),
-            ),
-        )
+        offset = self.physique * (turned[:, list(BESIDE)] @ marks.unsqueeze(-1)).squeeze(-1)
+        depth = target.landmarks[..., 2:].clamp(min=_MIN_DEPTH)
+        points = evidence.rays * depth + offset
+        rays = points / points[..., 2:].clamp(min=_MIN_DEPTH)
+        return replace(evidence, rays=torch.where(depth > _MIN_DEPTH, rays, evidence.rays))
 
 
 class MixedPeople:
@@ -183,14 +161,6 @@ def mirror_target(target: Target) -> Target:
         height=target.height,
         valid2d=target.valid2d[:, landmarks],
     )
-
-
-def _shifted(rays: Tensor, target: Target, offset: Tensor) -> Tensor:
-    """Return the rays of points that lie ``offset`` (B, 33, 3) metres beside those of ``rays``."""
-    depth = target.landmarks[..., 2:].clamp(min=_MIN_DEPTH)
-    points = rays * depth + offset
-    moved = points / points[..., 2:].clamp(min=_MIN_DEPTH)
-    return torch.where(depth > _MIN_DEPTH, moved, rays)
 
 
 def _chosen(mask: Tensor, yes: _Side, no: _Side) -> _Side:
