@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 
 from metrichmsr_ros.geometry.camera import Camera
+from metrichmsr_ros.metrics import depth_errors
 from metrichmsr_ros.perception.depth_sources import GroundPlane
+from metrichmsr_ros.ros import monitor_statistics
 from metrichmsr_ros.ros.monitor_statistics import (
     DepthAgainstTruth,
     PeopleAt,
@@ -111,3 +113,22 @@ def test_depth_without_a_floor_is_not_compared():
     depth = DepthAgainstTruth(camera_height=0.0, camera_tilt=0.0)
     depth.compare(np.ones((2, 2)), np.ones((2, 2)), Camera.from_fov(2, 2, 1.0))
     assert depth.summary() == {'refined': None, 'prior': None, 'images': 0}
+
+
+def test_depth_is_summed_up_while_another_image_is_compared(monkeypatch):
+    depth, seen = DepthAgainstTruth(camera_height=1.0, camera_tilt=0.0), []
+
+    def errors(*arguments):
+        seen.append(depth.summary())
+        return depth_errors(*arguments)
+
+    monkeypatch.setattr(monitor_statistics, 'depth_errors', errors)
+    camera = Camera.from_fov(32, 24, 1.0)
+    true_z = depth.prior_z(camera)
+    for _ in range(2):
+        depth.compare(true_z, true_z, camera)
+    assert [summary['images'] for summary in seen] == [0, 0, 1, 1]
+    for summary in seen:
+        assert (
+            (summary['refined'] is None) == (summary['prior'] is None) == (not summary['images'])
+        )

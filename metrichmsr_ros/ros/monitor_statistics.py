@@ -158,16 +158,15 @@ class DepthAgainstTruth:
     def __init__(self, *, camera_height: float, camera_tilt: float) -> None:
         """Take the floor's geometry as ``GroundPlane``; 0 high = no comparison."""
         self._floor = GroundPlane(camera_height, camera_tilt) if camera_height else None
-        self._refined: list[float] = []
-        self._prior: list[float] = []
+        self._errors: list[tuple[float, float]] = []  # of depth and prior, together: see summary
 
     def compare(self, depth_z: np.ndarray, true_z: np.ndarray, camera: Camera) -> None:
         """Note the errors of one image; depths (H, W) metres on the pixels of ``camera``."""
         prior_z = self.prior_z(camera)
         if prior_z is None:
             return
-        self._refined.append(depth_errors(depth_z, true_z).abs_rel)
-        self._prior.append(depth_errors(prior_z, true_z).abs_rel)
+        errors = [depth_errors(z, true_z).abs_rel for z in (depth_z, prior_z)]
+        self._errors.append((errors[0], errors[1]))
 
     def prior_z(self, camera: Camera) -> np.ndarray | None:
         """Return the floor, (H, W) metres, NaN where it is not seen; None without a comparison."""
@@ -177,11 +176,15 @@ class DepthAgainstTruth:
         return self._floor.depth(Frame(blank, camera, 0)).depth_z
 
     def summary(self) -> dict:
-        """Return the medians of AbsRel over the images; None without one."""
+        """Return the medians of AbsRel over the images; None without one.
+
+        Safe to call while another thread compares.
+        """
+        errors = list(self._errors)
         return {
-            'refined': _median(self._refined),
-            'prior': _median(self._prior),
-            'images': len(self._refined),
+            'refined': _median([refined for refined, _ in errors]),
+            'prior': _median([prior for _, prior in errors]),
+            'images': len(errors),
         }
 
 
