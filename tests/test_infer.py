@@ -155,8 +155,9 @@ def test_a_true_box_is_looked_at_once_more(monkeypatch, index, body, true_boxes,
         def __init__(self):
             pass
 
-        def read(self, image, rois, *, passes):
+        def read(self, image, rois, *, passes, mirrored):
             self.passes = passes
+            assert mirrored
             return standing(body)(index[1], frame)
 
     class Detector:

@@ -6,7 +6,7 @@ import torch
 
 from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.geometry.camera import Camera
-from metrichmsr_ros.models import metric_hmr
+from metrichmsr_ros.models import checkpoint
 from metrichmsr_ros.models.evidence import Evidence
 from metrichmsr_ros.models.methods import build_method
 from metrichmsr_ros.models.metric_hmr import MetricHMR
@@ -109,7 +109,7 @@ def test_a_network_without_routed_experts_has_no_gates(landmarks: Landmarks):
 def test_is_a_method_by_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, estimator: NetworkEstimator
 ):
-    monkeypatch.setattr(metric_hmr, 'CHECKPOINTS', tmp_path)
+    monkeypatch.setattr(checkpoint, 'CHECKPOINTS', tmp_path)
     with pytest.raises(ValueError, match=r"no checkpoint at 'blazepose'.*ships: none does"):
         build_method(NAME, estimator.body)
     estimator.network.save_pretrained(tmp_path / 'blazepose')
@@ -120,7 +120,7 @@ def test_people_in_boxes_are_read_by_blazepose(estimator: NetworkEstimator):
     boxes = np.array([[200.0, 100, 300, 400], [350, 80, 470, 420]])
     found = estimator.network.infer(FRAME.image, CAMERA, boxes)
     landmarks = BlazePoseLandmarker().read(
-        FRAME.image, detections_from_boxes(boxes).rois, passes=6
+        FRAME.image, detections_from_boxes(boxes).rois, passes=6, mirrored=True
     )
     with torch.no_grad():
         expected = estimator.network(Evidence.from_landmarks(FRAME, landmarks))
