@@ -203,11 +203,12 @@ class Monitor(Node):
     def _record(self) -> None:
         if self._recorder is None or self._camera is None:
             return
+        also = [name for name in ('depth/image', 'truth/depth') if self.rates.counts[name]]
         for stamp in sorted(self._messages, reverse=True):
             at = self._messages[stamp]
             if stamp <= self._recorded:
                 return
-            if is_complete(at):
+            if is_complete(at, also):
                 self._recorded = stamp
                 prior_z = self.depth.prior_z(self._camera)
                 snapshot = snapshot_of(stamp, dict(at), self._camera, prior_z=prior_z)

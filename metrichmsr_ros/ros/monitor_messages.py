@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 import struct
 
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -76,12 +77,17 @@ def stages_of(status: DiagnosticStatus) -> dict[str, float]:
     }
 
 
-def is_complete(at: dict[str, bytes]) -> bool:
+def is_complete(at: dict[str, bytes], also: Collection[str] = ()) -> bool:
     """Whether the messages of one stamp make a snapshot.
 
     Markers are asked for only with people: an array of none has no stamp to be found by.
+
+    Args:
+        at: By name.
+        also: Names that every snapshot has, so that pictures do not change from one to the next
+            where a busy machine drops some of their messages.
     """
-    if not {'image', 'overlay', 'people'} <= set(at):
+    if not {'image', 'overlay', 'people', *also} <= set(at):
         return False
     return 'markers' in at or not deserialize_message(at['people'], PersonArray).people
 

@@ -37,6 +37,13 @@ def test_people_wait_for_their_markers() -> None:
     assert is_complete(at | {'markers': b''})
 
 
+def test_what_every_snapshot_has_is_waited_for() -> None:
+    at = messages(0)
+    assert not is_complete(at, ['depth/image', 'truth/depth'])
+    assert not is_complete(at | {'depth/image': b''}, ['depth/image', 'truth/depth'])
+    assert is_complete(at | {'depth/image': b'', 'truth/depth': b''}, ['truth/depth'])
+
+
 @pytest.mark.parametrize('missing', ['image', 'overlay', 'people'])
 def test_incomplete(missing: str) -> None:
     at = messages(0)
