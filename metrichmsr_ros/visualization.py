@@ -187,9 +187,10 @@ def _draw_text(
     color: tuple[int, int, int],
     *,
     size: float = 0.5,
+    widths: tuple[int, int] = (3, 1),
 ) -> None:
     """Write in ``color`` on a black edge, from the lower left corner ``place`` on."""
-    for shade, width in (((0, 0, 0), 3), (color, 1)):
+    for shade, width in zip(((0, 0, 0), color), widths, strict=True):
         cv2.putText(
             picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, shade, width, cv2.LINE_AA
         )
@@ -199,9 +200,7 @@ def labelled(picture: np.ndarray, text: str) -> np.ndarray:
     """Return a picture (H, W, 3) uint8 with a line of text in its upper left corner."""
     picture = np.ascontiguousarray(picture)
     size = max(picture.shape[1] / 640, 0.3)
-    for colour, width in (((0, 0, 0), 4), ((255, 255, 255), 1)):
-        cv2.putText(
-            picture, text, (round(10 * size), round(30 * size)), cv2.FONT_HERSHEY_SIMPLEX,
-            0.9 * size, colour, max(1, round(width * size)), cv2.LINE_AA,
-        )  # fmt: skip
+    place = round(10 * size), round(30 * size)
+    widths = max(1, round(4 * size)), max(1, round(size))
+    _draw_text(picture, text, place, (255, 255, 255), size=0.9 * size, widths=widths)
     return picture

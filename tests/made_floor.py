@@ -6,6 +6,7 @@ import numpy as np
 
 from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.geometry.mesh_depth import MeshRaycaster
+from metrichmsr_ros.perception.anchors import Anchors, PERSON_SIGMA
 from metrichmsr_ros.perception.depth_sources import GroundPlane
 from metrichmsr_ros.structures import Frame, People, TrackState
 
@@ -40,6 +41,12 @@ def make_people(feet):
         joints=np.tile((feet - 0.9 * DOWN)[:, None], (1, 24, 1)).astype(np.float32),
         pelvis_covariance=np.full((n, 3, 3), np.nan, np.float32),
     )
+
+
+def made_anchors(prior_z, mesh_z, person):
+    """Anchors without a place, whose people are as sure as one is beforehand."""
+    nowhere, sigma = np.zeros(len(prior_z), int), np.full(len(prior_z), PERSON_SIGMA)
+    return Anchors(prior_z, mesh_z, person, nowhere, nowhere, sigma)
 
 
 def stand(x, distance, height=HEIGHT):

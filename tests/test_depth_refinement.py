@@ -6,6 +6,7 @@ from made_floor import (
     CASTER,
     FRAME,
     HEIGHT,
+    made_anchors,
     make_people,
     make_scene,
     stand,
@@ -15,7 +16,6 @@ import numpy as np
 import pytest
 
 from metrichmsr_ros.geometry.mesh_depth import MeshDepth
-from metrichmsr_ros.perception.anchors import Anchors, PERSON_SIGMA
 from metrichmsr_ros.perception.depth_refinement import Expected, fit_affine
 from metrichmsr_ros.perception.depth_sources import GroundPlane
 from metrichmsr_ros.perception.scene_depth import SceneDepth
@@ -27,11 +27,6 @@ METRIC = Expected(scale_sigma=0.1, shift_sigma=0.15)
 def refine_depth(prior, people, mesh):
     """The first frame of a scene."""
     return SceneDepth(GroundPlane(HEIGHT), CASTER).of(FRAME, people, mesh, prior)
-
-
-def made_anchors(prior_z, mesh_z, person):
-    nowhere, sigma = np.zeros(len(prior_z), int), np.full(len(prior_z), PERSON_SIGMA)
-    return Anchors(prior_z, mesh_z, person, nowhere, nowhere, sigma)
 
 
 def abs_rel(depth_z, truth):

@@ -2,11 +2,10 @@
 
 from dataclasses import replace
 
-from made_floor import CAMERA, CASTER, FRAME, HEIGHT, make_people, stand, TILT
+from made_floor import CAMERA, CASTER, FRAME, HEIGHT, made_anchors, make_people, stand, TILT
 import numpy as np
 import pytest
 
-from metrichmsr_ros.perception.anchors import Anchors
 from metrichmsr_ros.perception.depth_sources import GroundPlane
 from metrichmsr_ros.perception.disparity_shift import fit_disparity_shift
 from metrichmsr_ros.perception.field_memory import MAX_RATE
@@ -15,11 +14,6 @@ from metrichmsr_ros.structures import DepthImage, DepthState
 
 S = 1_000_000_000
 NEAR, FAR = stand(-0.8, 2.5), stand(0.8, 5.0)
-
-
-def made_anchors(prior_z, mesh_z, person):
-    nowhere, sigma = np.zeros(len(prior_z), int), np.full(len(prior_z), 0.06)
-    return Anchors(prior_z, mesh_z, person, nowhere, nowhere, sigma)
 
 
 class Network:

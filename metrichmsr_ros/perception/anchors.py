@@ -71,11 +71,8 @@ def distance_sigmas(people: People) -> np.ndarray:
 
     It is never below ``LEAST_SIGMA``: whose every image errs alike errs more than a filter knows.
     """
-    pelvis = people.pelvis.astype(np.float64)
-    distance = np.linalg.norm(pelvis, axis=1)
-    ray = pelvis / distance[:, None]
-    variance = np.einsum('ni,nij,nj->n', ray, people.pelvis_covariance, ray)
-    sigma = np.sqrt(np.maximum(variance, 0)) / distance
+    along, _ = _variances(people)
+    sigma = np.sqrt(along) / np.linalg.norm(people.pelvis.astype(np.float64), axis=1)
     return np.where(np.isfinite(sigma), np.maximum(sigma, LEAST_SIGMA), PERSON_SIGMA)
 
 
@@ -85,13 +82,20 @@ def outline_margins(people: People, camera: Camera) -> np.ndarray:
     One sigma of his place across the line of sight, the mean of both directions, and never below
     ``EDGE_PX``.
     """
+    _, across = _variances(people)
+    focal = np.sqrt(camera.K[0, 0] * camera.K[1, 1])
+    pixels = np.sqrt(across) * focal / people.pelvis[:, 2].astype(np.float64)
+    return np.where(np.isfinite(pixels), np.maximum(pixels, EDGE_PX), EDGE_PX)
+
+
+def _variances(people: People) -> tuple[np.ndarray, np.ndarray]:
+    """Return each one's variance along the line of sight and the mean across it, (N,), m²."""
     pelvis = people.pelvis.astype(np.float64)
     ray = pelvis / np.linalg.norm(pelvis, axis=1, keepdims=True)
     covariance = people.pelvis_covariance.astype(np.float64)
     along = np.einsum('ni,nij,nj->n', ray, covariance, ray)
-    across = np.maximum(np.trace(covariance, axis1=1, axis2=2) - along, 0) / 2
-    pixels = np.sqrt(across) * np.sqrt(camera.K[0, 0] * camera.K[1, 1]) / pelvis[:, 2]
-    return np.where(np.isfinite(pixels), np.maximum(pixels, EDGE_PX), EDGE_PX)
+    across = (np.trace(covariance, axis1=1, axis2=2) - along) / 2
+    return np.maximum(along, 0), np.maximum(across, 0)
 
 
 def people_anchors(prior: DepthImage, people: People, mesh: MeshDepth) -> Anchors:

@@ -43,10 +43,15 @@ class Expected:
     @classmethod
     def of(cls, prior: DepthImage) -> Expected:
         """Return what the prior's source says of itself."""
-        scale_sigma = prior.scale_sigma if prior.metric else math.inf
         if not (prior.metric or prior.inverse):
             return cls()
-        return cls(scale_sigma, prior.shift_sigma * typical_depth(prior.depth_z))
+        scale_sigma = prior.scale_sigma if prior.metric else math.inf
+        return cls.of_scene(prior.depth_z, scale_sigma, prior.shift_sigma)
+
+    @classmethod
+    def of_scene(cls, prior_z: np.ndarray, scale_sigma: float, shift_sigma: float) -> Expected:
+        """Return it for ``prior_z``, (H, W), given the shift's sigma over the scene's median."""
+        return cls(scale_sigma, shift_sigma * typical_depth(prior_z))
 
 
 def typical_depth(depth_z: np.ndarray) -> float:

@@ -22,7 +22,7 @@ from metrichmsr_ros.geometry.mesh_depth import MeshDepth
 from metrichmsr_ros.models.depth_refiner_input import anchor_maps
 from metrichmsr_ros.perception.affine_field import corrected
 from metrichmsr_ros.perception.anchors import Anchors, LEAST_SIGMA, surface_anchors
-from metrichmsr_ros.perception.depth_refinement import Expected, fit_affine, typical_depth
+from metrichmsr_ros.perception.depth_refinement import Expected, fit_affine
 from metrichmsr_ros.perception.depth_sources.base import NETWORK_SCALE_SIGMA, NETWORK_SHIFT_SIGMA
 from metrichmsr_ros.perception.depth_sources.ground_plane import SCALE_SIGMA, SHIFT_SIGMA
 
@@ -123,15 +123,13 @@ def make_example(
         kind = rng.uniform()
         if kind < config.ground:
             prior, anchors = _floor(scene, rng)
-            expected = _expected(prior, SCALE_SIGMA, SHIFT_SIGMA)
+            expected = Expected.of_scene(prior, SCALE_SIGMA, SHIFT_SIGMA)
         else:
             metric = kind > config.ground + config.relative
             prior = _monocular(scene, rng, metric=metric, holes=config.holes)
             expected = Expected()
             if metric:
-                expected = Expected(
-                    NETWORK_SCALE_SIGMA, NETWORK_SHIFT_SIGMA * typical_depth(prior)
-                )
+                expected = Expected.of_scene(prior, NETWORK_SCALE_SIGMA, NETWORK_SHIFT_SIGMA)
             anchors = surface_anchors(
                 prior,
                 MeshDepth(scene.mesh_z, scene.person.astype(np.int16)),
@@ -193,10 +191,6 @@ def _recoloured(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     gain = np.exp(_GAIN * rng.normal() + _TINT * rng.normal(size=3))
     values = 255 * (np.clip(gain * values, 0, 255) / 255) ** np.exp(_GAMMA * rng.normal())
     return np.round(values).astype(np.uint8)
-
-
-def _expected(prior: np.ndarray, scale_sigma: float, shift_sigma: float) -> Expected:
-    return Expected(scale_sigma, shift_sigma * typical_depth(prior))
 
 
 def _monocular(
