@@ -151,3 +151,13 @@ def test_a_source_that_fails_costs_the_depth_and_nobody_s_track(world):
     assert len({scene.people.ids for scene in scenes}) == 1
     failing = make_pipeline(world, depth_source=Failing(*stamps))
     assert failing.process(make_frame(0), want_depth=False).depth_error is None
+
+
+def test_a_sensor_that_fails_is_told_also_where_only_people_need_it(world):
+    world.place([0, 0, 4])
+    stamps = [make_frame(k).stamp for k in range(2)]
+    pipeline = make_pipeline(world, depth_source=Failing(stamps[0]))
+    sensor = seen_at(3.8)
+    scene = pipeline.process(make_frame(0, depth=sensor), want_depth=False)
+    assert str(scene.depth_error) == 'out of memory'
+    assert pipeline.process(make_frame(1), want_depth=False).depth_error is None

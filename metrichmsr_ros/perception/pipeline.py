@@ -167,7 +167,7 @@ class Pipeline:
         mesh, depth = self._cast(
             frame, people, seen_depth, watch, want_depth=want_depth, want_mesh=want_mesh
         )
-        error = self._scene_depth.error if self._scene_depth is not None and want_depth else None
+        error = None if self._scene_depth is None else self._scene_depth.error_of(frame)
         return Scene(frame, people, depth, mesh=mesh, timings=watch.seconds, depth_error=error)
 
     def _find(self, frame: Frame, watch: _Stopwatch) -> Landmarks:

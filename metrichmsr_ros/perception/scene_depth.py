@@ -23,9 +23,6 @@ class SceneDepth:
     of the people by ``estimator`` and :class:`FieldMemory`. A source that raises an error knows
     nothing of that frame; what is remembered of earlier ones stays.
 
-    Attributes:
-        error: What a source raised at the newest frame, or None.
-
     Args:
         source: Where depth comes from.
         raycaster: Casts people of earlier frames.
@@ -47,7 +44,7 @@ class SceneDepth:
         fill: DepthSource | None = None,
         memory: float = 10.0,
     ) -> None:
-        self.error: Exception | None = None
+        self._error: Exception | None = None
         self._source = source
         self._looked: tuple[Frame, DepthImage | None] | None = None
         self._fill = fill
@@ -67,9 +64,13 @@ class SceneDepth:
     def look(self, frame: Frame) -> DepthImage | None:
         """Return the source's own depth of a frame, None where it knows nothing."""
         if self._looked is None or self._looked[0] is not frame:
-            self.error = None
+            self._error = None
             self._looked = frame, self._ask(self._source, frame)
         return self._looked[1]
+
+    def error_of(self, frame: Frame) -> Exception | None:
+        """Return what a source raised at a frame; None where nothing, or nobody has looked."""
+        return self._error if self._looked is not None and self._looked[0] is frame else None
 
     def needs_mesh(self, frame: Frame, seen: DepthImage | None) -> bool:
         """Whether :meth:`of` makes use of the people's surfaces."""
@@ -99,7 +100,7 @@ class SceneDepth:
         try:
             return source.depth(frame)
         except Exception as error:  # somebody else's network: whatever it is, people go on
-            self.error = error
+            self._error = error
             return None
 
     def _measures(self, seen: DepthImage | None) -> bool:
