@@ -4,11 +4,13 @@ The photographs are not part of this repository; any index of the schema that `m
 reads will do.
 
 Run: python benchmarks/photographs.py INDEX.json [--methods metrichmr landmark_ik]
+     [--landmark-networks heavy full]
 """
 
 from __future__ import annotations
 
 import argparse
+from itertools import product
 import json
 from pathlib import Path
 import subprocess
@@ -31,24 +33,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('index', type=Path)
     parser.add_argument('--methods', nargs='+', default=['metrichmr', 'landmark_ik'])
+    parser.add_argument('--landmark-networks', nargs='+', default=['heavy', 'full'])
     arguments = parser.parse_args()
     print_header('Photographs with metric truth, medians (number of people or images)')
     print()
-    titles = ('method', 'boxes', 'source', 'found', 'false', *FIGURES.values())
+    titles = ('landmarks', 'method', 'boxes', 'source', 'found', 'false', *FIGURES.values())
     print(f'| {" | ".join(titles)} |')
     print('|' + '---|' * len(titles))
-    for method in arguments.methods:
-        for boxes in ('true', 'detected'):
-            for cells in rows(arguments.index, method, boxes):
-                print(f'| {" | ".join((method, boxes, *cells))} |')
+    choices = product(arguments.landmark_networks, arguments.methods, ('true', 'detected'))
+    for choice in choices:
+        for cells in rows(arguments.index, *choice):
+            print(f'| {" | ".join((*choice, *cells))} |')
 
 
-def rows(index: Path, method: str, boxes: str) -> list[list[str]]:
+def rows(index: Path, landmark_network: str, method: str, boxes: str) -> list[list[str]]:
     """Evaluate and return the cells of each source."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / 'report.json'
         command = [sys.executable, '-m', 'metrichmsr_ros.cli', 'evaluate', str(index)]
         command += ['--method', method, '--json', str(report)]
+        command += ['--landmark-network', landmark_network]
         command += ['--boxes', 'index'] if boxes == 'true' else []
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         sources = json.loads(report.read_text())['sources']

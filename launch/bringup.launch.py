@@ -12,6 +12,7 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironment
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
+from metrichmsr_ros.perception.blazepose.assets import LANDMARK_NETWORKS
 from metrichmsr_ros.perception.config import DEPTH_SOURCES, FILL_SOURCES, FILLS
 from metrichmsr_ros.ros.middleware import profile_environment
 from metrichmsr_ros.ros.presets import load_preset, parameter_arguments, preset_names, TOPICS
@@ -23,6 +24,7 @@ BOOL = ['true', 'false']
 CHOSEN = (
     'image_transport', 'depth_source', 'depth_model', 'depth_refiner', 'fill', 'fill_source',
     'depth_encoding', 'points_people', 'device', 'estimator', 'checkpoint', 'body_model',
+    'landmark_network',
 )  # fmt: skip
 
 # name: (default, description, choices); an empty default means "as params_file says, else the
@@ -50,6 +52,8 @@ ARGUMENTS = {
     'estimator': ('', 'metrichmr or landmark_ik', ['', 'metrichmr', 'landmark_ik']),
     'checkpoint': ('', 'folder of weights for metrichmr', None),
     'body_model': ('', 'SMPL file to use instead of the default body', None),
+    'landmark_network': ('', 'of BlazePose: full, or heavy and more accurate',
+                         ['', *LANDMARK_NETWORKS]),
     'respawn': ('false', 'start the node again when it dies', BOOL),
     'rviz': ('auto', 'start RViz; auto = where it is installed and a display exists',
              ['auto', *BOOL]),

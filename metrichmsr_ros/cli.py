@@ -14,7 +14,12 @@ from typing import Any, NoReturn, TYPE_CHECKING
 
 from metrichmsr_ros.cli_evaluate_depth import add_depth_options, refuse_depth_options, run_depth
 from metrichmsr_ros.cli_train import add_render, add_train, add_train_depth
-from metrichmsr_ros.perception.blazepose.assets import AssetError
+from metrichmsr_ros.perception.blazepose.assets import (
+    AssetError,
+    best_landmark_network,
+    find_assets,
+    LANDMARK_NETWORKS,
+)
 from metrichmsr_ros.start import loading, start
 
 if TYPE_CHECKING:
@@ -78,6 +83,12 @@ def _parser() -> argparse.ArgumentParser:
             '--checkpoint',
             metavar='FOLDER',
             help='weights for --method metrichmr, of any size (default: shipped)',
+        )
+        command.add_argument(
+            '--landmark-network',
+            choices=LANDMARK_NETWORKS,
+            help='of BlazePose (default: heavy where it has been fetched; for depth full, as the '
+            'node)',
         )
     add_train(commands)
     add_render(commands)
@@ -177,10 +188,10 @@ def _evaluate(arguments: argparse.Namespace) -> None:
         from metrichmsr_ros.evaluate import evaluate
         from metrichmsr_ros.evaluate_sequences import DATASETS
 
-    if arguments.boxes is not None and arguments.method is None:
-        raise ValueError('--boxes is for --method; --predictions have been made already')
-    if arguments.checkpoint is not None and arguments.method is None:
-        raise ValueError('--checkpoint is for --method; --predictions have been made already')
+    for name in ('boxes', 'checkpoint', 'landmark_network'):
+        if getattr(arguments, name) is not None and arguments.method is None:
+            option = name.replace('_', '-')
+            raise ValueError(f'--{option} is for --method; --predictions have been made already')
     body = BodyModel.load(arguments.body_model)
     if str(arguments.index).startswith(DATASETS):
         return _evaluate_videos(arguments, body)
@@ -202,10 +213,11 @@ def _evaluate_videos(arguments: argparse.Namespace, body: BodyModel) -> None:
 
     if arguments.method is None or arguments.smpl is None or arguments.depth_dir is not None:
         raise ValueError('a data set needs --method and --smpl, and has no depth images')
+    network = arguments.landmark_network or best_landmark_network()
     figures = videos.evaluate_sequences(
         videos.read_sequences(str(arguments.index)),
         estimator=build_method(arguments.method, body, checkpoint=arguments.checkpoint),
-        landmarker=BlazePoseLandmarker(),
+        landmarker=BlazePoseLandmarker(find_assets(landmark_network=network)),
         bodies=videos.load_bodies(arguments.smpl),
     )
     sys.stdout.writelines(f'{name:<20} {value:.4g}\n' for name, value in figures.items())
@@ -232,11 +244,14 @@ def _predict(
     estimator = build_method(arguments.method, body, checkpoint=arguments.checkpoint)
     check_images(images)
     true_boxes = arguments.boxes == 'index'
+    network = arguments.landmark_network or best_landmark_network()
+    find_landmarks = landmark_finder(true_boxes=true_boxes, landmark_network=network)
+    logger.info('landmark network: %s', network)
     return infer(
         images,
         estimator=estimator,
         body=body,
-        find_landmarks=landmark_finder(true_boxes=true_boxes),
+        find_landmarks=find_landmarks,
         true_boxes=true_boxes,
         depth_dir=arguments.depth_dir,
         router_dir=router_dir,

@@ -69,6 +69,7 @@ def run_depth(arguments: argparse.Namespace) -> DepthReport:
         estimator=arguments.method or PipelineConfig.estimator,
         checkpoint=arguments.checkpoint or '',
         body_model=arguments.body_model,
+        landmark_network=arguments.landmark_network or PipelineConfig.landmark_network,
         id_seed=0,
     )
     methods = depth_methods(refiner)

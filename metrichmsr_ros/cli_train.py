@@ -7,6 +7,7 @@ from pathlib import Path
 import sys
 from typing import Any
 
+from metrichmsr_ros.perception.blazepose.assets import find_assets, FULL, LANDMARK_NETWORKS
 from metrichmsr_ros.start import loading
 
 
@@ -59,6 +60,9 @@ def add_render(commands: argparse._SubParsersAction) -> None:
         '--seed', type=int, default=0, help='other seeds have other people in other poses'
     )
     render.add_argument(
+        '--landmark-network', choices=LANDMARK_NETWORKS, default=FULL, help='that reads them'
+    )
+    render.add_argument(
         '--body-model', type=Path, metavar='PATH', help='SMPL-format file (default: shipped)'
     )
 
@@ -108,6 +112,7 @@ def _render(arguments: argparse.Namespace) -> None:
         people=arguments.people,
         seed=arguments.seed,
         body=BodyModel.load(arguments.body_model),
-        landmarker=BlazePoseLandmarker(),
+        landmarker=BlazePoseLandmarker(find_assets(landmark_network=arguments.landmark_network)),
+        landmark_network=arguments.landmark_network,
         progress=ProgressBar(arguments.people, 'people'),
     )

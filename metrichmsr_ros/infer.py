@@ -28,6 +28,7 @@ from metrichmsr_ros.data.predictions import (
 from metrichmsr_ros.geometry.mesh_depth import MeshRaycaster
 from metrichmsr_ros.models.estimator import Estimator
 from metrichmsr_ros.models.network_estimator import NetworkEstimator
+from metrichmsr_ros.perception.blazepose.assets import find_assets, FULL
 from metrichmsr_ros.perception.blazepose.detector import BlazePoseDetector
 from metrichmsr_ros.perception.blazepose.landmarker import BlazePoseLandmarker
 from metrichmsr_ros.perception.blazepose.people import is_new_person, suppress_duplicates
@@ -41,7 +42,7 @@ _PASSES = 5  # in a person's own crop: it settles, as in tracking
 LandmarkFinder = Callable[[IndexImage, Frame], Landmarks]
 
 
-def landmark_finder(*, true_boxes: bool) -> LandmarkFinder:
+def landmark_finder(*, true_boxes: bool, landmark_network: str = FULL) -> LandmarkFinder:
     """Return what finds the people of an image and reads their landmarks.
 
     A person's crop is turned and sized by a first look, the detector's or, about a true box, a
@@ -51,9 +52,14 @@ def landmark_finder(*, true_boxes: bool) -> LandmarkFinder:
     Args:
         true_boxes: Take the boxes of the index, and keep all of them; else detect on every tile of
             the image, and keep those in whom the landmark network sees a person, once each.
+        landmark_network: One of ``LANDMARK_NETWORKS``.
+
+    Raises:
+        AssetError: A file of BlazePose is missing or corrupt.
     """
-    landmarker = BlazePoseLandmarker()
-    detector = None if true_boxes else BlazePoseDetector(budget_ms=None)
+    assets = find_assets(landmark_network=landmark_network)
+    landmarker = BlazePoseLandmarker(assets)
+    detector = None if true_boxes else BlazePoseDetector(assets, budget_ms=None)
 
     def find(image: IndexImage, frame: Frame) -> Landmarks:
         if detector is None:

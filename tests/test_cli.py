@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from metrichmsr_ros import cli
+from metrichmsr_ros.perception.blazepose.assets import AssetError, find_assets
+from metrichmsr_ros.perception.blazepose.landmarker import BlazePoseLandmarker
 
 
 @pytest.fixture
@@ -158,8 +160,33 @@ def test_wrong_body_model(index, tmp_path, capsys):
 
 def test_missing_networks(index, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'empty'))
-    assert cli.main(infer_arguments(index, tmp_path)) == 2
-    assert 'metrichmsr_ros.perception.blazepose.assets' in one_line_error(capsys)
+    for choice in ([], ['--landmark-network', 'heavy']):
+        assert cli.main([*infer_arguments(index, tmp_path), *choice]) == 2
+        assert 'metrichmsr_ros.perception.blazepose.assets' in one_line_error(capsys)
+
+
+@pytest.mark.parametrize(
+    ('choice', 'read'),
+    [
+        ([], ['pose_landmark_heavy.tflite']),
+        (['--landmark-network', 'full'], ['pose_landmark_full.tflite']),
+    ],
+)
+def test_the_better_network_reads_single_images(index, tmp_path, monkeypatch, choice, read):
+    try:
+        find_assets(landmark_network='heavy')
+    except AssetError as error:
+        pytest.skip(str(error))
+    files = []
+
+    class Network(BlazePoseLandmarker):
+        def __init__(self, assets):
+            files.append(assets.landmarker.name)
+            super().__init__(assets)
+
+    monkeypatch.setattr('metrichmsr_ros.infer.BlazePoseLandmarker', Network)
+    assert cli.main([*infer_arguments(index, tmp_path), *choice]) == 0
+    assert files == read
 
 
 @pytest.mark.parametrize(
@@ -176,10 +203,13 @@ def test_wrong_predictions(index, tmp_path, capsys, changes, rule):
     assert rule in one_line_error(capsys)
 
 
-@pytest.mark.parametrize('option', ['--boxes', '--checkpoint'])
-def test_options_of_a_method_need_one(index, tmp_path, capsys, option):
+@pytest.mark.parametrize(
+    ('option', 'value'),
+    [('--boxes', 'index'), ('--checkpoint', 'index'), ('--landmark-network', 'full')],
+)
+def test_options_of_a_method_need_one(index, tmp_path, capsys, option, value):
     predictions = write_nobody(tmp_path / 'out.json')
-    arguments = ['evaluate', str(index), '--predictions', str(predictions), option, 'index']
+    arguments = ['evaluate', str(index), '--predictions', str(predictions), option, value]
     assert cli.main(arguments) == 2
     assert f'{option} is for --method' in one_line_error(capsys)
 

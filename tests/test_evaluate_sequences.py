@@ -163,7 +163,7 @@ def test_what_is_missing_is_named(tmp_path, body):
 def test_by_command(tmp_path, body, capsys, monkeypatch):
     source = fabricate(tmp_path / 'emdb')
     module = 'metrichmsr_ros.perception.blazepose.landmarker.BlazePoseLandmarker'
-    monkeypatch.setattr(module, Landmarker)
+    monkeypatch.setattr(module, lambda _: Landmarker())
     monkeypatch.setattr(
         'metrichmsr_ros.evaluate_sequences.load_bodies', lambda _: {'female': body}
     )

@@ -161,14 +161,14 @@ def test_a_true_box_is_looked_at_once_more(monkeypatch, index, body, true_boxes,
             return standing(body)(index[1], frame)
 
     class Detector:
-        def __init__(self, *, budget_ms):
+        def __init__(self, assets, *, budget_ms):
             pass
 
         def detect(self, frame):
             return detections_from_boxes(np.array([[60.0, 20, 100, 110]]))
 
     network = Network()
-    monkeypatch.setattr('metrichmsr_ros.infer.BlazePoseLandmarker', lambda: network)
+    monkeypatch.setattr('metrichmsr_ros.infer.BlazePoseLandmarker', lambda _: network)
     monkeypatch.setattr('metrichmsr_ros.infer.BlazePoseDetector', Detector)
     frame = Frame(index[0].read_image(), index[0].camera, 0)
     landmark_finder(true_boxes=true_boxes)(index[0], frame)

@@ -12,6 +12,7 @@ from metrichmsr_ros.models.methods import build_method
 from metrichmsr_ros.models.metric_hmr import MetricHMR
 from metrichmsr_ros.models.network_config import MetricHMRConfig
 from metrichmsr_ros.models.network_estimator import NAME, NetworkEstimator
+from metrichmsr_ros.perception.blazepose.assets import best_landmark_network, find_assets
 from metrichmsr_ros.perception.blazepose.landmarker import BlazePoseLandmarker
 from metrichmsr_ros.perception.detection import detections_from_boxes
 from metrichmsr_ros.structures import Frame, Landmarks, TrackState
@@ -119,7 +120,8 @@ def test_is_a_method_by_name(
 def test_people_in_boxes_are_read_by_blazepose(estimator: NetworkEstimator):
     boxes = np.array([[200.0, 100, 300, 400], [350, 80, 470, 420]])
     found = estimator.network.infer(FRAME.image, CAMERA, boxes)
-    landmarks = BlazePoseLandmarker().read(
+    assets = find_assets(landmark_network=best_landmark_network())
+    landmarks = BlazePoseLandmarker(assets).read(
         FRAME.image, detections_from_boxes(boxes).rois, passes=6, mirrored=True
     )
     with torch.no_grad():

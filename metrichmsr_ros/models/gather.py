@@ -57,6 +57,7 @@ def evidence_of_boxes(
 @functools.cache
 def _landmarker() -> BlazePoseLandmarker:
     # Only who asks for it waits for the landmark network to load, and only once.
+    from metrichmsr_ros.perception.blazepose.assets import best_landmark_network, find_assets
     from metrichmsr_ros.perception.blazepose.landmarker import BlazePoseLandmarker
 
-    return BlazePoseLandmarker()
+    return BlazePoseLandmarker(find_assets(landmark_network=best_landmark_network()))

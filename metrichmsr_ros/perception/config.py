@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import math
 from pathlib import Path
 
+from metrichmsr_ros.perception.blazepose.assets import FULL, LANDMARK_NETWORKS
+
 DEPTH_SOURCES = ('none', 'topic', 'ground', 'mapanything', 'huggingface')
 AFFINE = 'affine'  # of ``depth_refiner``: no network
 FILLS = ('none', 'prior')
@@ -21,6 +23,8 @@ class PipelineConfig:
         checkpoint: Folder of a network's weights, or the name of one that ships; '' = the
             estimator's own.
         body_model: SMPL-format file, or None for the body that ships.
+        landmark_network: Which BlazePose network reads people's landmarks: 'full', or 'heavy',
+            more accurate and three to four times slower.
         depth_source: 'none', 'topic' (the frame's own depth), 'ground' (a floor), or a network:
             'mapanything' or 'huggingface' (any depth model of ``transformers``).
         depth_model: Folder of the network's files, or 'hub:owner/name' of the Hugging Face hub;
@@ -54,6 +58,7 @@ class PipelineConfig:
     estimator: str = 'metrichmr'
     checkpoint: str = ''
     body_model: Path | None = None
+    landmark_network: str = FULL
     depth_source: str = 'none'
     depth_model: str = ''
     depth_max_age: float = 5.0
@@ -76,6 +81,7 @@ class PipelineConfig:
         from metrichmsr_ros.models.methods import METHODS
 
         _one_of('estimator', self.estimator, tuple(METHODS))
+        _one_of('landmark_network', self.landmark_network, LANDMARK_NETWORKS)
         _one_of('depth_source', self.depth_source, DEPTH_SOURCES)
         _within('depth_max_age', self.depth_max_age, self.depth_max_age > 0, 'above 0 s')
         _within('camera_height', self.camera_height, self.camera_height > 0, 'above 0 m')

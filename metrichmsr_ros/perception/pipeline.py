@@ -22,6 +22,7 @@ from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.geometry.mesh_depth import MeshDepth, MeshRaycaster
 from metrichmsr_ros.models.estimator import Estimator
 from metrichmsr_ros.models.methods import build_method
+from metrichmsr_ros.perception.blazepose.assets import find_assets
 from metrichmsr_ros.perception.blazepose.detector import BlazePoseDetector
 from metrichmsr_ros.perception.blazepose.landmarker import BlazePoseLandmarker
 from metrichmsr_ros.perception.blazepose.people import (
@@ -267,11 +268,12 @@ def build_pipeline(config: PipelineConfig) -> Pipeline:
     body = BodyModel.load(config.body_model)
     seed = secrets.randbits(32) if config.id_seed is None else config.id_seed
     raycaster = MeshRaycaster(body.faces, device=device)
+    assets = find_assets(landmark_network=config.landmark_network)
     pipeline = Pipeline(
         detector=BlazePoseDetector(
-            budget_ms=config.detector_budget_ms, num_threads=config.threads
+            assets, budget_ms=config.detector_budget_ms, num_threads=config.threads
         ),
-        landmarker=BlazePoseLandmarker(num_threads=config.threads),
+        landmarker=BlazePoseLandmarker(assets, num_threads=config.threads),
         estimator=build_method(config.estimator, body, checkpoint=config.checkpoint or None),
         tracker=Tracker(seed=seed, body=body if config.temporal_filter else None),
         raycaster=raycaster,

@@ -13,6 +13,7 @@ import textwrap
 from typing import Any
 
 from metrichmsr_ros.models.methods import METHODS
+from metrichmsr_ros.perception.blazepose.assets import LANDMARK_NETWORKS
 from metrichmsr_ros.perception.config import DEPTH_SOURCES, FILL_SOURCES, FILLS, PipelineConfig
 
 Value = bool | int | float | str
@@ -92,6 +93,12 @@ class Parameters:
     )
     body_model: str = _parameter(
         '', 'SMPL file (.pkl or .npz) to use instead of the default body; empty = default body.'
+    )
+    landmark_network: str = _parameter(
+        PipelineConfig.landmark_network,
+        "Which BlazePose network reads people's landmarks: full, or heavy (more accurate, three "
+        'to four times slower).',
+        choices=LANDMARK_NETWORKS,
     )
     image_transport: str = _parameter(
         'raw',

@@ -139,7 +139,8 @@ def fetch_assets(environment: Environment) -> None:
     python = str(VENV / 'bin' / 'python')
     module = 'metrichmsr_ros.perception.blazepose.assets'
     env = child_environment()
-    check = [python, '-c', f'import {module} as assets; assets.find_assets()']
+    every = '[find_assets(landmark_network=name) for name in LANDMARK_NETWORKS]'
+    check = [python, '-c', f'from {module} import find_assets, LANDMARK_NETWORKS; {every}']
     if subprocess.run(check, env=env, cwd=ROOT, stderr=subprocess.DEVNULL).returncode:
         fetch = [python, '-m', module]
         environment.runner.run('BlazePose networks', fetch, env=env, cwd=ROOT)

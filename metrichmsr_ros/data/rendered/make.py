@@ -20,6 +20,7 @@ from metrichmsr_ros.data.rendered.shards import (
     SHARD_SIZE,
     write_shard,
 )
+from metrichmsr_ros.perception.blazepose.assets import FULL
 
 _FIRST_POSES = 100  # banks of poses before it are tier (a)'s
 
@@ -31,17 +32,19 @@ def render_people(
     seed: int,
     body: BodyModel,
     landmarker: Landmarker,
+    landmark_network: str = FULL,
     config: SampleConfig | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> None:
     """Fill a folder; what it already has stays as it is.
 
     Args:
-        folder: New, or made with the same seed, body and config.
+        folder: New, or made with the same seed, body, landmark network and config.
         people: Readings that the folder holds at the end, rounded up to whole shards.
         seed: Decides everything.
         body: Of all people.
         landmarker: Reads the pictures.
+        landmark_network: Its name.
         config: The distribution; its ``pose_seed`` follows ``seed``.
         progress: Called with the number of people so far.
 
@@ -53,7 +56,7 @@ def render_people(
     # What is rendered is the body itself, and what is read of it shows in the pictures.
     config = replace(config or SampleConfig(), physique=0.0, noise=0.0)
     config = replace(config, pose_seed=_FIRST_POSES + seed)
-    open_folder(folder, Manifest(seed, body.name, config))
+    open_folder(folder, Manifest(seed, body.name, config, landmark_network))
     sampler, wardrobe = None, Wardrobe(body, seed)
     for number in range(-(-people // SHARD_SIZE)):
         path = shard_path(folder, number)

@@ -20,6 +20,7 @@ from metrichmsr_ros.data.people.config import SampleConfig
 from metrichmsr_ros.data.people.target import joined, Target
 from metrichmsr_ros.data.rendered.readings import Reading
 from metrichmsr_ros.models.evidence import Evidence
+from metrichmsr_ros.perception.blazepose.assets import FULL
 
 SHARD_SIZE = 256
 _FORMAT = 1
@@ -34,11 +35,13 @@ class Manifest:
         seed: Of all its people.
         body_model: Name of their body.
         config: The distribution that they are drawn from.
+        landmark_network: The BlazePose network that read them.
     """
 
     seed: int
     body_model: str
     config: SampleConfig
+    landmark_network: str = FULL
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ def open_folder(folder: Path, manifest: Manifest) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         _write(path, (json.dumps(wanted, indent=1) + '\n').encode())
         return
-    found = _read_json(path)
+    found = {'landmark_network': FULL, **_read_json(path)}  # older folders do not say it
     different = [key for key in wanted if found.get(key) != wanted[key]]
     if different:
         raise ValueError(

@@ -1,38 +1,43 @@
-"""The two BlazePose networks: where they lie, and the one command that fetches them.
+"""BlazePose's networks: where they lie, and the one command that fetches them.
 
-They are two files of the PyPI wheel of mediapipe (Apache-2.0). ``ensure_assets`` downloads that
-wheel by name with pip, takes the files out and keeps them in the user's cache; ``find_assets``
-only looks.
+They are files of two packages (Apache-2.0): the detector and the landmark network 'full' of the
+PyPI wheel of mediapipe, the landmark network 'heavy' of the npm package of MediaPipe Pose, for no
+wheel has it. ``ensure_assets`` downloads what is missing by its name, takes the files out and
+keeps them in the user's cache; ``find_assets`` only looks.
 """
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 import hashlib
 import logging
 from pathlib import Path
-import subprocess
 import sys
 import tempfile
-import zipfile
 
 from metrichmsr_ros.cache import cache_dir
+from metrichmsr_ros.perception.blazepose.packages import (
+    PackageError,
+    read_npm_package,
+    read_wheel,
+)
 
-WHEEL = 'mediapipe==0.10.14'
 COMMAND = 'python -m metrichmsr_ros.perception.blazepose.assets'
 CACHE = 'blazepose'
-
-_STDERR = 2  # pip's progress must not end up in somebody's piped output
+FULL, HEAVY = 'full', 'heavy'
+LANDMARK_NETWORKS = (FULL, HEAVY)
 
 _logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Asset:
-    """One file inside the wheel.
+    """One file inside a package.
 
     Attributes:
-        member: Its path in the wheel; the last part is its name in the cache.
+        member: Its path there; the last part is its name in the cache.
         sha256: Its checksum, hexadecimal.
     """
 
@@ -45,15 +50,41 @@ class Asset:
         return self.member.rsplit('/', 1)[-1]
 
 
+@dataclass(frozen=True)
+class Package:
+    """What holds assets.
+
+    Attributes:
+        name: With its version.
+        size_mb: Of the download.
+        read: Downloads it by name and returns files of it.
+        assets: In it.
+    """
+
+    name: str
+    size_mb: int
+    read: Callable[[str, Sequence[str]], list[bytes]]
+    assets: tuple[Asset, ...]
+
+
 DETECTOR = Asset(
     'mediapipe/modules/pose_detection/pose_detection.tflite',
     '9ba9dd3d42efaaba86b4ff0122b06f29c4122e756b329d89dca1e297fd8f866c',
 )
-LANDMARKER = Asset(
-    'mediapipe/modules/pose_landmark/pose_landmark_full.tflite',
-    'e9a5c5cb17f736fafd4c2ec1da3b3d331d6edbe8a0d32395855aeb2cdfd64b9f',
+LANDMARKERS = {
+    FULL: Asset(
+        'mediapipe/modules/pose_landmark/pose_landmark_full.tflite',
+        'e9a5c5cb17f736fafd4c2ec1da3b3d331d6edbe8a0d32395855aeb2cdfd64b9f',
+    ),
+    HEAVY: Asset(
+        'package/pose_landmark_heavy.tflite',
+        '59e42d71bcd44cbdbabc419f0ff76686595fd265419566bd4009ef703ea8e1fe',
+    ),
+}
+PACKAGES = (
+    Package('mediapipe==0.10.14', 36, read_wheel, (DETECTOR, LANDMARKERS[FULL])),
+    Package('@mediapipe/pose@0.5.1675469404', 41, read_npm_package, (LANDMARKERS[HEAVY],)),
 )
-_ASSETS = (DETECTOR, LANDMARKER)
 
 
 @dataclass(frozen=True)
@@ -68,63 +99,84 @@ class AssetError(RuntimeError):
     """A network file is missing, corrupt, or could not be fetched."""
 
 
-def find_assets(directory: Path | None = None) -> AssetPaths:
+def find_assets(directory: Path | None = None, *, landmark_network: str = FULL) -> AssetPaths:
     """Return the cached files after checking them; never touches the network.
 
     Args:
-        directory: Folder that holds both files; the cache by default.
+        directory: Folder that holds them; the cache by default.
+        landmark_network: One of ``LANDMARK_NETWORKS``.
 
     Raises:
         AssetError: A file is missing or its checksum is wrong; says which and what to run.
+        ValueError: There is no such landmark network.
     """
     directory = cache_dir(CACHE) if directory is None else Path(directory)
-    for asset in _ASSETS:
-        path = directory / asset.name
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise AssetError(
-                f'BlazePose file {path} cannot be read ({error.strerror}); run: {COMMAND}'
-            ) from error
-        _check(data, asset, f'BlazePose file {path}')
-    return AssetPaths(directory / DETECTOR.name, directory / LANDMARKER.name)
+    found = [_find(directory, asset) for asset in _needed(landmark_network)]
+    return AssetPaths(*found)
 
 
-def ensure_assets(directory: Path | None = None) -> AssetPaths:
-    """Return the cached files, fetching the wheel first where they are missing or corrupt.
+def best_landmark_network(directory: Path | None = None) -> str:
+    """Return the most accurate landmark network that has been fetched, or 'full' if none has."""
+    try:
+        find_assets(directory, landmark_network=HEAVY)
+    except AssetError:
+        return FULL
+    return HEAVY
+
+
+def ensure_assets(directory: Path | None = None, *, landmark_network: str = FULL) -> AssetPaths:
+    """Return the cached files, fetching first what is missing or corrupt.
 
     Raises:
-        AssetError: pip failed, the wheel is not what it should be, or the cache cannot be written.
+        AssetError: A download failed, a package is not what it should be, or the cache cannot be
+            written.
+        ValueError: There is no such landmark network.
     """
     directory = cache_dir(CACHE) if directory is None else Path(directory)
+    for package in PACKAGES:
+        wanted = [asset for asset in package.assets if asset in _needed(landmark_network)]
+        try:
+            for asset in wanted:
+                _find(directory, asset)
+        except AssetError as error:
+            _logger.info('%s', error)
+            _fetch(package, wanted, directory)
+    return find_assets(directory, landmark_network=landmark_network)
+
+
+def _needed(landmark_network: str) -> tuple[Asset, Asset]:
+    if landmark_network not in LANDMARKERS:
+        choices = ', '.join(LANDMARK_NETWORKS)
+        raise ValueError(f'landmark network is {landmark_network!r}: it must be one of {choices}')
+    return DETECTOR, LANDMARKERS[landmark_network]
+
+
+def _find(directory: Path, asset: Asset) -> Path:
+    path = directory / asset.name
     try:
-        return find_assets(directory)
-    except AssetError as error:
-        _logger.info('%s', error)
+        data = path.read_bytes()
+    except OSError as error:
+        raise AssetError(
+            f'BlazePose file {path} cannot be read ({error.strerror}); run: {COMMAND}'
+        ) from error
+    _check(data, asset, f'BlazePose file {path}')
+    return path
+
+
+def _fetch(package: Package, assets: Sequence[Asset], directory: Path) -> None:
+    """Take files out of a package, each checked and renamed atomically; all of them or none."""
+    _logger.info('fetching %s (%d MB)', package.name, package.size_mb)
     try:
-        with tempfile.TemporaryDirectory(prefix='blazepose-') as scratch:
-            unpack_wheel(_download_wheel(Path(scratch)), directory)
+        contents = package.read(package.name, [asset.member for asset in assets])
+        for asset, data in zip(assets, contents, strict=True):
+            _check(data, asset, f'{asset.member} of {package.name}')
+        directory.mkdir(parents=True, exist_ok=True)
+        for asset, data in zip(assets, contents, strict=True):
+            _write_atomically(directory / asset.name, data)
+    except PackageError as error:
+        raise AssetError(str(error)) from error
     except OSError as error:
         raise AssetError(f'BlazePose files cannot be stored in {directory}: {error}') from error
-    return find_assets(directory)
-
-
-def unpack_wheel(wheel: Path, directory: Path) -> None:
-    """Take both files out of ``wheel`` into ``directory``, each checked and renamed atomically.
-
-    Raises:
-        AssetError: The wheel is truncated, lacks a file, or holds another version of it.
-    """
-    try:
-        with zipfile.ZipFile(wheel) as archive:
-            contents = [archive.read(asset.member) for asset in _ASSETS]
-    except (zipfile.BadZipFile, KeyError) as error:
-        raise AssetError(f'wheel {wheel.name} is truncated or not {WHEEL}: {error}') from error
-    for asset, data in zip(_ASSETS, contents, strict=True):
-        _check(data, asset, f'{asset.member} of {wheel.name}')
-    directory.mkdir(parents=True, exist_ok=True)
-    for asset, data in zip(_ASSETS, contents, strict=True):
-        _write_atomically(directory / asset.name, data)
 
 
 def _write_atomically(path: Path, data: bytes) -> None:
@@ -148,31 +200,26 @@ def _check(data: bytes, asset: Asset, what: str) -> None:
         )
 
 
-def _download_wheel(directory: Path) -> Path:
-    """Fetch the wheel; the files in it are the same for every platform, so one tag serves all."""
-    _logger.info('fetching %s (36 MB) with pip', WHEEL)
-    command = [
-        sys.executable, '-m', 'pip', 'download', '--disable-pip-version-check',
-        '--no-deps', '--only-binary=:all:', '--implementation=cp', '--abi=cp311',
-        '--python-version=3.11', '--platform=manylinux_2_17_x86_64',
-        '--dest', str(directory), WHEEL,
-    ]  # fmt: skip
-    result = subprocess.run(command, stdout=_STDERR, stderr=subprocess.PIPE, text=True)
-    if result.returncode:
-        reason = (result.stderr.strip() or 'no reason given').splitlines()[-1]
-        raise AssetError(f'pip could not download {WHEEL} ({reason}); is the network up?')
-    return next(directory.glob('mediapipe-*.whl'))
+def main(argv: Sequence[str] | None = None) -> int:
+    """Fetch the networks; the exit status.
 
-
-def main() -> int:
-    """Fetch the networks; the exit status."""
+    Without 'heavy' everything runs, so where only that cannot be fetched, and nobody asked for it
+    by name, that is a warning.
+    """
+    parser = argparse.ArgumentParser(prog=COMMAND, description='Fetch the BlazePose networks.')
+    parser.add_argument('network', nargs='?', choices=LANDMARK_NETWORKS, help='default: both')
+    wanted = parser.parse_args(argv).network
     logging.basicConfig(level=logging.INFO, format='%(message)s')
-    try:
-        paths = ensure_assets()
-    except AssetError as error:
-        _logger.error('%s', error)
-        return 1
-    _logger.info('BlazePose networks: %s', paths.detector.parent)
+    for network in LANDMARK_NETWORKS if wanted is None else (wanted,):
+        try:
+            paths = ensure_assets(landmark_network=network)
+        except AssetError as error:
+            if wanted is None and network == HEAVY:
+                _logger.warning('%s\nSingle images will be read by %r instead.', error, FULL)
+                return 0
+            _logger.error('%s', error)
+            return 1
+        _logger.info('BlazePose network: %s', paths.landmarker)
     return 0
 
 
