@@ -204,7 +204,7 @@ def test_lost_people_are_not_drawn(tmp_path, sampler, body):
         RenderedPeople(tmp_path / 'a', body=body)
 
 
-def test_drawn_people_have_marks_of_their_own(tmp_path, sampler, body):
+def test_people_are_drawn_as_photographs_would_show_them(tmp_path, sampler, body):
     for name, rows in (('a', made(sampler, 6)), ('b', made(sampler, 10)[6:])):
         open_folder(tmp_path / name, Manifest(0, body.name, CONFIG))
         write_shard(shard_path(tmp_path / name, 0), Readings.stacked(rows))
@@ -219,10 +219,7 @@ def test_drawn_people_have_marks_of_their_own(tmp_path, sampler, body):
     depth = target.landmarks[straight][..., 2]
     shift = evidence.rays[straight] - readings.evidence.rays[source]
     metres = (shift[..., :2] * depth[..., None]).std(0).norm(dim=-1)
-    assert ((metres > 0.01) & (metres < 0.06)).all()
-    # A mark moves with its joint: the hips' mostly along the trunk.
-    hips = [23, 24]
-    assert metres[hips].min() > 1.2 * metres[[11, 12, 13, 14, 25, 26]].max()
+    assert (metres > 0.01).all()
     unchanged = RenderedPeople(tmp_path / 'a', body=body, physique=0.0)
     evidence, _ = unchanged.sample(20, torch.Generator().manual_seed(3))
     rays = {tuple(row) for row in readings.evidence.rays[:, 0].abs().tolist()}

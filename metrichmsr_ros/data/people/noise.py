@@ -51,7 +51,7 @@ _PERSON_SPREAD = 0.42  # of the logarithm of a person's errors in the image
 # BlazePose learnt from photographs, and the figures above are of renders: a person's errors are
 # anywhere between this share of them and all; those of the world landmarks, which are better on
 # photographs by less, between its root and all.
-_CLEAREST = 0.35
+CLEAREST = 0.35
 _OUTSIDE_ERROR = 14.0  # times a clear one's
 # World landmarks show an adult of this size whatever the person's; they are 1.69 m on renders, and
 # smaller on photographs.
@@ -152,7 +152,7 @@ def draw_image_noise(
     faint = torch.where(draws.chance(0.75, 33), 0.25 * lost, lost)
     visibility = torch.where(outside, faint.clamp(0.0, 1.0), visibility)
     small = 1 + 12 / pixels  # half a pixel of the image is more of a small crop
-    share = draws.log_uniform(_CLEAREST, 1.0)
+    share = draws.log_uniform(CLEAREST, 1.0)
     quality = share * (_PERSON_SPREAD * draws.normal() + log_error).exp() * small
     shift = _shifts(draws, doubt * quality[:, None], failed)
     sure = 1 - 0.02 * draws.normal(33).abs() * doubt.clamp(max=2)
@@ -223,8 +223,13 @@ def disturb_world(
     """
     scale = (HEIGHT / height)[:, None, None]
     said = model.draw(draws, scale * world, scale * shift, view, share)
-    size = _WORLD_HEIGHT * (_WORLD_HEIGHT_SPREAD * draws.normal()).exp()
+    size = draw_world_height(draws)
     return (size / HEIGHT)[:, None, None] * said, size / height
+
+
+def draw_world_height(draws: Draws) -> Tensor:
+    """Draw how tall the person of the world landmarks is, whoever it is, (B,), metres."""
+    return _WORLD_HEIGHT * (_WORLD_HEIGHT_SPREAD * draws.normal()).exp()
 
 
 def disturb_depth(

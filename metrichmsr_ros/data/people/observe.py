@@ -70,7 +70,7 @@ def observe(
     rois = draw_rois(draws, config, pixels)
     places = to_crop(rois, pixels)
     frame_rays, _ = lenses.unproject(to_image(rois, frame_places(places)))
-    frame, width = crop_frame(frame_rays[:, :4]), _crop_width(target, frame_rays)
+    frame, width = crop_frame(frame_rays[:, :4]), crop_width(target, frame_rays)
     world = target.landmarks - target.landmarks[:, HIPS].mean(1, keepdim=True)
     world = world @ frame.axes
     reading = _Reading(places, world, depth_gain() * world[..., 2] / width[:, None])
@@ -144,7 +144,12 @@ def in_front(points: Tensor) -> Tensor:
     return torch.cat([points[..., :2], points[..., 2:].clamp(min=NEAREST)], -1)
 
 
-def _crop_width(target: Target, frame_rays: Tensor) -> Tensor:
-    """Return the metres across the crop at the person's depth, (B,)."""
+def crop_width(target: Target, crop_rays: Tensor) -> Tensor:
+    """Return the metres across the crop at the person's depth, (B,).
+
+    Args:
+        target: The people.
+        crop_rays: Through corners of their crops, the upper left and right first, (B, K, 3).
+    """
     middle = target.landmarks[:, HIPS, 2].mean(1).clamp(min=MIN_PELVIS)
-    return (frame_rays[:, 1] - frame_rays[:, 0]).norm(dim=-1) * middle
+    return (crop_rays[:, 1] - crop_rays[:, 0]).norm(dim=-1) * middle

@@ -100,7 +100,7 @@ def draw_growth(draws: Draws, rest: Tensor) -> Tensor:
 
 
 def draw_marks(
-    draws: Draws, growth: Tensor, height: Tensor, face: Tensor, *, rendered: bool = False
+    draws: Draws, growth: Tensor, height: Tensor, face: Tensor, *, rendered: Tensor | None = None
 ) -> Tensor:
     """Draw how far each BlazePose landmark lies from the model's in the rest pose.
 
@@ -109,15 +109,17 @@ def draw_marks(
         growth: Of the joints, from ``draw_growth``.
         height: Of the people, (B,), metres; marks scale with it.
         face: The first 11 landmarks of the mean adult at rest, (11, 3), metres.
-        rendered: Whether they were read on renders, whose own mean offset is taken away.
+        rendered: Share of the mean offset on renders that is taken away, (B,); None = none of it.
 
     Returns:
         (B, 33, 3), metres.
     """
     kinds = list(_MARKS)
-    mean = -0.001 * rendered * torch.tensor(list(_MARKS.values()), device=draws.device)
     spread = [_HIPS_SPREAD if kind == 'hip' else _MARKS_SPREAD for kind in kinds]
-    moved = mean + torch.tensor(spread, device=draws.device) * draws.normal(len(kinds), 3)
+    moved = torch.tensor(spread, device=draws.device) * draws.normal(len(kinds), 3)
+    if rendered is not None:
+        mean = 0.001 * torch.tensor(list(_MARKS.values()), device=draws.device)
+        moved = moved - rendered[:, None, None] * mean
     moved = moved[:, [kinds.index(_kind(name)) for name in BLAZEPOSE_NAMES]]
     outwards = draws.device_tensor([_outwards(name) for name in BLAZEPOSE_NAMES])
     moved = torch.cat([moved[..., :1] * outwards[:, None], moved[..., 1:]], -1)

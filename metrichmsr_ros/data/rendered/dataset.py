@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from os import PathLike
 from pathlib import Path
 from typing import TypeVar
@@ -12,12 +12,11 @@ from torch import Tensor
 
 from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.body.landmarks import MIRRORED_LANDMARKS
-from metrichmsr_ros.body.skinning import forward_kinematics
 from metrichmsr_ros.data.people.draws import Draws
-from metrichmsr_ros.data.people.physique import BESIDE, draw_marks
 from metrichmsr_ros.data.people.pose_bank import MIRRORED
 from metrichmsr_ros.data.people.sample import Batch, SampleBatch
 from metrichmsr_ros.data.people.target import joined, Target
+from metrichmsr_ros.data.rendered.clearer import clearer
 from metrichmsr_ros.data.rendered.shards import read_folder, Readings
 from metrichmsr_ros.models.evidence import Evidence
 
@@ -26,15 +25,12 @@ _Side = TypeVar('_Side', Evidence, Target)
 MIN_SCORE, MAX_ERROR = 0.5, 0.06  # beyond them BlazePose has lost the person, or read another
 
 _MIRRORED_CORNERS = [1, 0, 3, 2]
-_MIN_DEPTH = 0.2  # metres; what is nearer keeps its mark
 
 
 class RenderedPeople:
     """Draws from folders of ``metrichmsr render``; half of the drawn are mirrored.
 
-    All rendered people have the same kind of face and are read by the same conventions, which
-    photographs do not share. So each drawn person's marks are moved, as in tier (a), where
-    ``physique`` is given.
+    Where ``physique`` is given they are drawn as photographs would show them, see ``clearer``.
 
     Attributes:
         readings: Those whom BlazePose did not lose.
@@ -60,7 +56,6 @@ class RenderedPeople:
             names = ', '.join(str(folder) for folder in folders)
             raise ValueError(f'{names}: BlazePose lost all of the {len(readings)} people')
         self.body, self.physique = body, physique
-        self._face = body.blazepose(body.v_template)[:11]
 
     def __len__(self) -> int:
         return len(self.readings)
@@ -77,25 +72,14 @@ class RenderedPeople:
         drawn = self.readings[torch.randint(len(self), (n,), generator=generator)]
         evidence, target = drawn.evidence, drawn.target
         if self.physique > 0:
-            evidence = self._moved(Draws(n, generator), evidence, target)
+            evidence = clearer(
+                Draws(n, generator), evidence, target, body=self.body, physique=self.physique
+            )
         turned = torch.rand(n, generator=generator) < 0.5
         return (
             _chosen(turned, mirror_evidence(evidence), evidence),
             _chosen(turned, mirror_target(target), target),
         )
-
-    def _moved(self, draws: Draws, evidence: Evidence, target: Target) -> Evidence:
-        """Return what would be read of people with other marks: each mark moves with its joint."""
-        body, still = self.body, torch.zeros_like(target.joints)
-        marks = draw_marks(draws, still, target.height, self._face, rendered=True)
-        turned, _ = forward_kinematics(
-            target.rotations, still, parents=body.parent_index, hops=body.hops
-        )
-        offset = self.physique * (turned[:, list(BESIDE)] @ marks.unsqueeze(-1)).squeeze(-1)
-        depth = target.landmarks[..., 2:].clamp(min=_MIN_DEPTH)
-        points = evidence.rays * depth + offset
-        rays = points / points[..., 2:].clamp(min=_MIN_DEPTH)
-        return replace(evidence, rays=torch.where(depth > _MIN_DEPTH, rays, evidence.rays))
 
 
 class MixedPeople:
