@@ -6,7 +6,8 @@ those that the monitor measured as a user of the topics.
 With ``--robot`` only what a robot would use is subscribed: people, markers, transforms, rectified
 depth; no cloud, no pictures, no recording.
 
-Run: python benchmarks/live.py [--people 1 2 3] [--seconds 20] [--estimator landmark_ik] [--robot]
+Run: python benchmarks/live.py [--people 1 2 3] [--seconds 20] [--estimator landmark_ik]
+     [--landmark-network heavy] [--robot]
 """
 
 from __future__ import annotations
@@ -30,27 +31,30 @@ def main() -> None:
     parser.add_argument('--people', type=int, nargs='+', default=[1, 2, 3])
     parser.add_argument('--seconds', type=float, default=20.0)
     parser.add_argument('--estimator', default='metrichmr')
+    parser.add_argument('--landmark-network', default='full')
     parser.add_argument('--robot', action='store_true', help='subscribe to what a robot uses')
     arguments = parser.parse_args()
     topics = ROBOT if arguments.robot else ''
-    print_header(f'Live graph, {arguments.estimator}, camera 640x480, {topics or "everything"}')
+    chosen = {'estimator': arguments.estimator, 'landmark-network': arguments.landmark_network}
+    print_header(f'Live graph, {", ".join(chosen.values())}, 640x480, {topics or "everything"}')
     print()
     titles = ('people', 'camera Hz', 'result Hz', 'p50 ms', 'p99 ms', 'pelvis', 'missed', 'ids')
     print(ROW.format(*titles, 'AbsRel', 'prior'))
     print('|' + '|'.join(['---:'] * 10) + '|')
     stages: dict[int, dict[str, float]] = {}
     for people in arguments.people:
-        summary = run(people, arguments.seconds, arguments.estimator, topics)
+        summary = run(people, arguments.seconds, chosen, topics)
         stages[people] = summary['stages_ms']
         print(row(people, summary), flush=True)
     print_stages(stages)
 
 
-def run(people: int, seconds: float, estimator: str, topics: str) -> dict:
+def run(people: int, seconds: float, chosen: dict[str, str], topics: str) -> dict:
     """Run the demonstration and return the monitor's summary."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, '-m', 'metrichmsr_ros.ros.demo', '--people', str(people)]
-        command += ['--duration', str(seconds), '--output', folder, '--estimator', estimator]
+        command += ['--duration', str(seconds), '--output', folder]
+        command += [word for name, value in chosen.items() for word in (f'--{name}', value)]
         command += ['--topics', topics] + (['--rerun-rate', '0'] if topics else [])
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         return json.loads((Path(folder) / 'summary.json').read_text())

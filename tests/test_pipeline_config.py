@@ -5,6 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
+from metrichmsr_ros.cache import cache_dir
+from metrichmsr_ros.perception.blazepose.assets import AssetError, CACHE, find_assets
 from metrichmsr_ros.perception.config import PipelineConfig
 from metrichmsr_ros.perception.pipeline import build_pipeline
 
@@ -17,6 +19,7 @@ from metrichmsr_ros.perception.pipeline import build_pipeline
         ({'depth_max_age': 0.0}, 'depth_max_age is 0.0: it must be above 0 s'),
         ({'camera_height': 0.0}, 'camera_height is 0.0: it must be above 0 m'),
         ({'camera_height': float('inf')}, 'camera_height is inf'),
+        ({'landmark_network': 'huge'}, "'huge': it must be one of full, heavy"),
         ({'camera_tilt': 2.0}, 'camera_tilt is 2.0'),
         ({'camera_tilt': float('nan')}, 'camera_tilt is nan'),
         ({'max_people': 0}, 'max_people is 0: it must be at least 1'),
@@ -56,3 +59,18 @@ def test_missing_networks_are_named_and_not_fetched(tmp_path, monkeypatch):
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
     with pytest.raises(RuntimeError, match=r'pose_.*tflite'):
         build_pipeline(PipelineConfig(device='cpu'))
+
+
+def test_a_missing_heavy_network_is_not_replaced_in_silence(tmp_path, monkeypatch):
+    try:
+        found = find_assets()
+    except AssetError as error:
+        pytest.skip(str(error))
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    cached = cache_dir(CACHE)
+    cached.mkdir(parents=True)
+    for path in (found.detector, found.landmarker):
+        (cached / path.name).symlink_to(path)
+    build_pipeline(PipelineConfig(device='cpu'))
+    with pytest.raises(AssetError, match=r'pose_landmark_heavy\.tflite cannot be read'):
+        build_pipeline(PipelineConfig(device='cpu', landmark_network='heavy'))

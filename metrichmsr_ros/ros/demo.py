@@ -62,6 +62,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--camera-info', default='', help='camera_calibration YAML')
     parser.add_argument('--estimator', default='', help='metrichmr or landmark_ik')
     parser.add_argument('--checkpoint', default='', help='folder of weights for metrichmr')
+    parser.add_argument('--landmark-network', default='', help='of BlazePose: full or heavy')
     parser.add_argument('--people', type=int, default=0, help='of the synthetic world, 1 to 3')
     parser.add_argument('--topics', default='', help='of the node, with commas; empty = all')
     parser.add_argument('--depth-refiner', default='', help='folder of weights, or affine')
@@ -90,7 +91,7 @@ def jobs(values: argparse.Namespace) -> list[Job]:
         **intrinsics,
     }
     perception = dict(preset.parameters)
-    for name in ('estimator', 'checkpoint', 'depth_refiner'):
+    for name in ('estimator', 'checkpoint', 'landmark_network', 'depth_refiner'):
         if getattr(values, name):
             perception[name] = getattr(values, name)
     monitor = {
