@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from metrichmsr_ros.geometry.camera import Camera
-from metrichmsr_ros.perception.blazepose.assets import find_assets
+from metrichmsr_ros.perception.blazepose.assets import find_assets, LANDMARK_NETWORKS
 from metrichmsr_ros.perception.blazepose.crops import crop
 from metrichmsr_ros.perception.blazepose.detector import BlazePoseDetector
 from metrichmsr_ros.perception.blazepose.landmarker import BlazePoseLandmarker
@@ -29,7 +29,8 @@ def main() -> None:
     options = parser.parse_args()
     threads, repeats = options.threads, options.repeats
 
-    paths = find_assets()
+    found = {name: find_assets(landmark_network=name) for name in LANDMARK_NETWORKS}
+    paths = found['full']
     width, height = 640, 480
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (height, width, 3), np.uint8)
@@ -37,7 +38,8 @@ def main() -> None:
     roi = np.array([[320, 240, 400, 0.3]])
 
     print_header(f'BlazePose, {width}x{height}, {threads} thread(s)')
-    for name, path in (('detector', paths.detector), ('landmarks', paths.landmarker)):
+    files = {f'landmarks, {name}': paths.landmarker for name, paths in found.items()}
+    for name, path in {'detector': paths.detector, **files}.items():
         network = LiteRtNetwork(path, num_threads=threads)
         tensor = np.zeros(network.input_shape, np.float32)
         print_times(
@@ -55,10 +57,12 @@ def main() -> None:
         'landmarks: crop',
         measure(lambda: crop(image, roi[0], 256, border=cv2.BORDER_REPLICATE), repeats=repeats),
     )
-    landmarker = BlazePoseLandmarker(paths, num_threads=threads)
-    print_times(
-        'landmarks: one person', measure(lambda: landmarker.read(image, roi), repeats=repeats)
-    )
+    for name, paths in found.items():
+        landmarker = BlazePoseLandmarker(paths, num_threads=threads)
+        print_times(
+            f'landmarks, {name}: one person',
+            measure(lambda reader=landmarker: reader.read(image, roi), repeats=repeats),
+        )
 
 
 if __name__ == '__main__':
