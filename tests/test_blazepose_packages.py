@@ -43,14 +43,11 @@ def downloads(monkeypatch, tmp_path):
     commands = []
 
     def serve(write, share=1.0):
-        def run(command, **options):
+        def run(command, *, cwd, **options):
             commands.append(command)
             path = write(tmp_path)
             data = path.read_bytes()
-            flag = '--pack-destination='
-            found = [word[len(flag) :] for word in command if word.startswith(flag)]
-            folder = found[0] if found else command[command.index('--dest') + 1]
-            (Path(folder) / path.name).write_bytes(data[: int(len(data) * share)])
+            (Path(cwd) / path.name).write_bytes(data[: int(len(data) * share)])
             return subprocess.CompletedProcess(command, 0, None, '')
 
         monkeypatch.setattr(packages.subprocess, 'run', run)
@@ -97,9 +94,9 @@ def test_failing_pip_is_one_error():
 def test_without_npm_one_comes_from_pip(monkeypatch, tmp_path):
     ran = []
 
-    def run(command, failure, environment=None):
-        ran.append((command, environment))
-        if environment is not None:
+    def run(command, failure, cwd=None, env=None):
+        ran.append((command, env))
+        if env is not None:
             raise packages.PackageError(failure)
 
     monkeypatch.setattr(packages, '_run', run)

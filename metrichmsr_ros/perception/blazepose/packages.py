@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from typing import Any
 import zipfile
 
 _STDERR = 2  # progress must not end up in somebody's piped output
@@ -41,9 +42,9 @@ def read_wheel(requirement: str, members: Sequence[str]) -> list[bytes]:
             sys.executable, '-m', 'pip', 'download', '--disable-pip-version-check',
             '--no-deps', '--only-binary=:all:', '--implementation=cp', '--abi=cp311',
             '--python-version=3.11', '--platform=manylinux_2_17_x86_64',
-            '--dest', folder, requirement,
+            requirement,
         ]  # fmt: skip
-        _run(command, f'pip could not download {requirement}')
+        _run(command, f'pip could not download {requirement}', cwd=folder)
         wheel = next(Path(folder).glob('*.whl'))
         try:
             with zipfile.ZipFile(wheel) as archive:
@@ -73,9 +74,9 @@ def read_npm_package(name: str, members: Sequence[str]) -> list[bytes]:
         npm, environment = _npm(scratch / 'node')
         command = [
             *npm, 'pack', name, '--loglevel=error', '--ignore-scripts', '--fetch-retries=1',
-            f'--cache={scratch / "cache"}', f'--pack-destination={scratch}',
+            f'--cache={scratch / "cache"}',
         ]  # fmt: skip
-        _run(command, f'npm could not download {name}', environment)
+        _run(command, f'npm could not download {name}', cwd=folder, env=environment)
         package = next(scratch.glob('*.tgz'))
         try:
             with tarfile.open(package) as archive:
@@ -106,10 +107,10 @@ def _read_member(archive: tarfile.TarFile, member: str) -> bytes:
     return file.read()
 
 
-def _run(command: list[str], failure: str, environment: dict[str, str] | None = None) -> None:
-    result = subprocess.run(
-        command, stdout=_STDERR, stderr=subprocess.PIPE, text=True, env=environment
-    )
+def _run(command: list[str], failure: str, **options: Any) -> None:
+    result = subprocess.run(command, stdout=_STDERR, stderr=subprocess.PIPE, text=True, **options)
     if result.returncode:
-        reason = (result.stderr.strip() or 'no reason given').splitlines()[-1]
-        raise PackageError(f'{failure} ({reason}); is the network up?')
+        lines = result.stderr.strip().splitlines() or ['no reason given']
+        # pip ends with the reason, npm begins with it; both mark it so.
+        reason = [line for line in lines if 'error' in line.lower()][:2] or lines[-1:]
+        raise PackageError(f'{failure} ({"; ".join(reason)}); is the network up?')
