@@ -63,6 +63,9 @@ def add_render(commands: argparse._SubParsersAction) -> None:
         '--landmark-network', choices=LANDMARK_NETWORKS, default=FULL, help='that reads them'
     )
     render.add_argument(
+        '--mirrored', action='store_true', help='read them in the mirror too, as infer does'
+    )
+    render.add_argument(
         '--body-model', type=Path, metavar='PATH', help='SMPL-format file (default: shipped)'
     )
 
@@ -104,6 +107,7 @@ def _render(arguments: argparse.Namespace) -> None:
     with loading():
         from metrichmsr_ros.body.body_model import BodyModel
         from metrichmsr_ros.data.rendered.make import render_people
+        from metrichmsr_ros.data.rendered.readings import Reader
         from metrichmsr_ros.perception.blazepose.landmarker import BlazePoseLandmarker
         from metrichmsr_ros.progress import ProgressBar
 
@@ -112,7 +116,10 @@ def _render(arguments: argparse.Namespace) -> None:
         people=arguments.people,
         seed=arguments.seed,
         body=BodyModel.load(arguments.body_model),
-        landmarker=BlazePoseLandmarker(find_assets(landmark_network=arguments.landmark_network)),
-        landmark_network=arguments.landmark_network,
+        reader=Reader(
+            BlazePoseLandmarker(find_assets(landmark_network=arguments.landmark_network)),
+            arguments.landmark_network,
+            arguments.mirrored,
+        ),
         progress=ProgressBar(arguments.people, 'people'),
     )

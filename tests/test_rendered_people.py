@@ -20,6 +20,7 @@ from metrichmsr_ros.data.rendered.readings import (
     draw_readings,
     hidden_landmarks,
     in_image,
+    Reader,
 )
 from metrichmsr_ros.data.rendered.render import CropRenderer
 from metrichmsr_ros.data.rendered.rooms import draw_room
@@ -58,7 +59,9 @@ def renderer(body):
 class Everywhere:
     """A landmarker that marks all points at the middle of the crop."""
 
-    def read(self, image: np.ndarray, rois: np.ndarray, *, passes: int = 1) -> Landmarks:
+    def read(
+        self, image: np.ndarray, rois: np.ndarray, *, passes: int = 1, mirrored: bool = False
+    ) -> Landmarks:
         n = len(rois)
         points = np.zeros((n, 33, 3), np.float32)
         points[..., :2] = rois[:, None, :2]
@@ -187,7 +190,9 @@ def test_same_seed_same_readings(sampler, body, monkeypatch):
     wardrobe = Wardrobe(body, 0)
 
     def draw(*seed):
-        found = draw_readings(seed, sampler=sampler, wardrobe=wardrobe, landmarker=Everywhere())
+        found = draw_readings(
+            seed, sampler=sampler, wardrobe=wardrobe, reader=Reader(Everywhere())
+        )
         return list(islice(found, 3))
 
     first, again, other = draw(5, 0), draw(5, 0), draw(5, 1)
@@ -202,7 +207,7 @@ def test_blazepose_reads_most_of_them(sampler, body, monkeypatch):
     monkeypatch.setattr(readings, '_LOOKS', 4)
     wardrobe = Wardrobe(body, 0)
     found = draw_readings(
-        (1,), sampler=sampler, wardrobe=wardrobe, landmarker=BlazePoseLandmarker()
+        (1,), sampler=sampler, wardrobe=wardrobe, reader=Reader(BlazePoseLandmarker())
     )
     rows = list(islice(found, 24))
     assert np.median([row.error for row in rows]) < 0.035

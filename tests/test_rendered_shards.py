@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 import json
 
 import numpy as np
@@ -21,7 +22,7 @@ from metrichmsr_ros.data.rendered.dataset import (
     RenderedPeople,
 )
 from metrichmsr_ros.data.rendered.make import render_people
-from metrichmsr_ros.data.rendered.readings import Reading
+from metrichmsr_ros.data.rendered.readings import Reader, Reading
 from metrichmsr_ros.data.rendered.shards import (
     Manifest,
     open_folder,
@@ -33,6 +34,7 @@ from metrichmsr_ros.data.rendered.shards import (
 )
 
 CONFIG = SampleConfig(poses=200, physique=0.0)
+READER = Reader(None)  # nobody is rendered here
 
 
 @pytest.fixture(scope='module')
@@ -64,9 +66,9 @@ def made(sampler, n, generator=None):
     return [Reading(evidence[i : i + 1], target[i : i + 1], hidden, 0.01) for i in range(n)]
 
 
-def fill(folder, body, people=8, seed=3, **options):
+def fill(folder, body, people=8, seed=3, reader=READER, **options):
     render_people(
-        folder, people=people, seed=seed, body=body, landmarker=None, config=CONFIG, **options
+        folder, people=people, seed=seed, body=body, reader=reader, config=CONFIG, **options
     )
 
 
@@ -98,6 +100,20 @@ def test_folder_of_another_seed_is_refused(few, tmp_path, body):
     fill(tmp_path / 'people', body)
     with pytest.raises(ValueError, match='another seed: 3, not 4'):
         fill(tmp_path / 'people', body, seed=4)
+
+
+def test_folder_of_another_reader_is_refused(few, tmp_path, body):
+    folder = tmp_path / 'people'
+    fill(folder, body)
+    manifest = json.loads((folder / 'rendered.json').read_text())
+    for key in ('landmark_network', 'mirrored'):  # which folders of before do not have
+        del manifest[key]
+    (folder / 'rendered.json').write_text(json.dumps(manifest))
+    fill(folder, body)
+    with pytest.raises(ValueError, match='another landmark_network: full, not heavy'):
+        fill(folder, body, reader=replace(READER, landmark_network='heavy'))
+    with pytest.raises(ValueError, match='another mirrored: False, not True'):
+        fill(folder, body, reader=replace(READER, mirrored=True))
 
 
 def test_seeds_have_poses_of_their_own(few, tmp_path, body):

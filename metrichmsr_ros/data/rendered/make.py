@@ -11,7 +11,7 @@ from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.data.people.config import SampleConfig
 from metrichmsr_ros.data.people.sample import PeopleSampler
 from metrichmsr_ros.data.rendered.looks import Wardrobe
-from metrichmsr_ros.data.rendered.readings import draw_readings, Landmarker
+from metrichmsr_ros.data.rendered.readings import draw_readings, Reader
 from metrichmsr_ros.data.rendered.shards import (
     Manifest,
     open_folder,
@@ -20,7 +20,6 @@ from metrichmsr_ros.data.rendered.shards import (
     SHARD_SIZE,
     write_shard,
 )
-from metrichmsr_ros.perception.blazepose.assets import FULL
 
 _FIRST_POSES = 100  # banks of poses before it are tier (a)'s
 
@@ -31,20 +30,18 @@ def render_people(
     people: int,
     seed: int,
     body: BodyModel,
-    landmarker: Landmarker,
-    landmark_network: str = FULL,
+    reader: Reader,
     config: SampleConfig | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> None:
     """Fill a folder; what it already has stays as it is.
 
     Args:
-        folder: New, or made with the same seed, body, landmark network and config.
+        folder: New, or made with the same seed, body, reader and config.
         people: Readings that the folder holds at the end, rounded up to whole shards.
         seed: Decides everything.
         body: Of all people.
-        landmarker: Reads the pictures.
-        landmark_network: Its name.
+        reader: Reads the pictures.
         config: The distribution; its ``pose_seed`` follows ``seed``.
         progress: Called with the number of people so far.
 
@@ -56,7 +53,9 @@ def render_people(
     # What is rendered is the body itself, and what is read of it shows in the pictures.
     config = replace(config or SampleConfig(), physique=0.0, noise=0.0)
     config = replace(config, pose_seed=_FIRST_POSES + seed)
-    open_folder(folder, Manifest(seed, body.name, config, landmark_network))
+    open_folder(
+        folder, Manifest(seed, body.name, config, reader.landmark_network, reader.mirrored)
+    )
     sampler, wardrobe = None, Wardrobe(body, seed)
     for number in range(-(-people // SHARD_SIZE)):
         path = shard_path(folder, number)
@@ -65,9 +64,7 @@ def render_people(
             sampler = sampler or PeopleSampler(config, body=body)
             rows = []
             for row in islice(
-                draw_readings(
-                    (seed, number), sampler=sampler, wardrobe=wardrobe, landmarker=landmarker
-                ),
+                draw_readings((seed, number), sampler=sampler, wardrobe=wardrobe, reader=reader),
                 SHARD_SIZE,
             ):
                 rows.append(row)

@@ -20,6 +20,7 @@ from metrichmsr_ros.data.rendered.scenes import draw_scene, Scene
 from metrichmsr_ros.data.rendered.windows import Window
 from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.models.evidence import Evidence
+from metrichmsr_ros.perception.blazepose.assets import FULL
 from metrichmsr_ros.structures import Frame, Landmarks
 
 HIDDEN_BY = 0.12  # metres that a surface is nearer than a landmark inside the body
@@ -33,9 +34,30 @@ Row = dict[str, np.ndarray]
 class Landmarker(Protocol):
     """As ``BlazePoseLandmarker``."""
 
-    def read(self, image: np.ndarray, rois: np.ndarray, *, passes: int = 1) -> Landmarks:
+    def read(
+        self, image: np.ndarray, rois: np.ndarray, *, passes: int = 1, mirrored: bool = False
+    ) -> Landmarks:
         """Read the person of each roi."""
         ...
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Who reads the pictures, and how.
+
+    Attributes:
+        landmarker: Runs the landmark network.
+        landmark_network: Its name.
+        mirrored: Whether in the mirror as well, as single images are read.
+    """
+
+    landmarker: Landmarker
+    landmark_network: str = FULL
+    mirrored: bool = False
+
+    def read(self, image: np.ndarray, rois: np.ndarray) -> Landmarks:
+        """Read the person of each roi."""
+        return self.landmarker.read(image, rois, passes=_PASSES, mirrored=self.mirrored)
 
 
 @dataclass(frozen=True)
@@ -61,7 +83,7 @@ def draw_readings(
     *,
     sampler: PeopleSampler,
     wardrobe: Wardrobe,
-    landmarker: Landmarker,
+    reader: Reader,
 ) -> Iterator[Reading]:
     """Draw, render and read people without end.
 
@@ -69,7 +91,7 @@ def draw_readings(
         seed: Decides everything, together with the sampler's poses and ranges and the wardrobe.
         sampler: Draws people and cameras.
         wardrobe: Of the sampler's body.
-        landmarker: Reads the pictures.
+        reader: Reads the pictures.
     """
     rng = np.random.default_rng(seed)
     generator = torch.Generator().manual_seed(int(rng.integers(1 << 60)))
@@ -81,14 +103,14 @@ def draw_readings(
         for index in range(len(people)):
             scene = draw_scene(renderer, people, index, rng)
             if scene is not None:
-                yield _read(scene, people, index, landmarker)
+                yield _read(scene, people, index, reader)
 
 
-def _read(scene: Scene, people: People, index: int, landmarker: Landmarker) -> Reading:
+def _read(scene: Scene, people: People, index: int, reader: Reader) -> Reading:
     target, lens = people.target[index : index + 1], people.lenses[index : index + 1]
     camera = camera_of(lens)
     rois = scene.window.rois_in_window(people.rois[index : index + 1].double().numpy())
-    read = in_image(landmarker.read(scene.image, rois, passes=_PASSES), scene.window)
+    read = in_image(reader.read(scene.image, rois), scene.window)
     frame = Frame(scene.image, camera, stamp=0)
     pixels = lens.project(in_front(target.landmarks))[0].double().numpy()
     error = np.linalg.norm(read.image[0, :, :2] - pixels, axis=-1) / read.rois[0, 2]

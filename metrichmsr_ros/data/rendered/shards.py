@@ -25,6 +25,7 @@ from metrichmsr_ros.perception.blazepose.assets import FULL
 SHARD_SIZE = 256
 _FORMAT = 1
 _MANIFEST = 'rendered.json'
+_OLD = {'landmark_network': FULL, 'mirrored': False}  # what older folders do not say
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,14 @@ class Manifest:
         body_model: Name of their body.
         config: The distribution that they are drawn from.
         landmark_network: The BlazePose network that read them.
+        mirrored: Whether in the mirror as well.
     """
 
     seed: int
     body_model: str
     config: SampleConfig
     landmark_network: str = FULL
+    mirrored: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,7 @@ def open_folder(folder: Path, manifest: Manifest) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         _write(path, (json.dumps(wanted, indent=1) + '\n').encode())
         return
-    found = {'landmark_network': FULL, **_read_json(path)}  # older folders do not say it
+    found = {**_OLD, **_read_json(path)}
     different = [key for key in wanted if found.get(key) != wanted[key]]
     if different:
         raise ValueError(
