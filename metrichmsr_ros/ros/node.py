@@ -28,6 +28,7 @@ from metrichmsr_ros.ros.outputs import Draw, Outputs
 from metrichmsr_ros.ros.parameter_server import ParameterServer
 from metrichmsr_ros.ros.parameters import pipeline_config
 from metrichmsr_ros.ros.run import run_node
+from metrichmsr_ros.ros.transitions import refuse_impossible_transitions
 from metrichmsr_ros.ros.worker import Worker
 from metrichmsr_ros.start import loading
 from metrichmsr_ros.structures import DepthState
@@ -69,6 +70,7 @@ class MetricHmsrNode(LifecycleNode):
                 of range.
         """
         super().__init__('metrichmsr', **kwargs)
+        refuse_impossible_transitions(self)
         self._build = build
         self._draw = draw
         self._pipeline: Any = None

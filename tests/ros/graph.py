@@ -208,10 +208,14 @@ def call(graph: Graph, kind: type, name: str, request: object) -> object:
 
 def change_state(graph: Graph, label: str) -> bool:
     """Ask for a transition; return whether it succeeded."""
-    request = ChangeState.Request()
-    request.transition.label = label
     numbers = {'configure': 1, 'cleanup': 2, 'activate': 3, 'deactivate': 4, 'shutdown': 7}
-    request.transition.id = numbers[label]
+    return request_transition(graph, numbers[label], label)
+
+
+def request_transition(graph: Graph, number: int, label: str = '') -> bool:
+    """Ask for a transition by its number, as C++ programs do, or with its label as well."""
+    request = ChangeState.Request()
+    request.transition.id, request.transition.label = number, label
     return call(graph, ChangeState, 'change_state', request).success
 
 

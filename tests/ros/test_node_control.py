@@ -6,6 +6,7 @@ from graph import (
     call,
     change_state,
     Graph,
+    request_transition,
     running,
     set_parameter,
 )
@@ -30,6 +31,20 @@ def test_tf_is_wanted_only_while_it_is_published(context: None) -> None:
         assert set_parameter(graph, 'publish_tf', True) == (True, '')
         graph.send()
         graph.spin_until(lambda: graph.received['/tf'])
+
+
+def test_a_transition_out_of_turn_is_refused_and_the_node_lives(context: None) -> None:
+    with running() as graph:
+        graph.listen_to_people()
+        graph.start()
+        for number in (1, 3, 5, 250):  # configure and activate again, of another state, unknown
+            assert not request_transition(graph, number)
+        assert not change_state(graph, 'cleanup')
+        graph.expect()
+        assert request_transition(graph, 4)
+        assert request_transition(graph, 3)
+        graph.start()
+        graph.expect()
 
 
 def test_lifecycle_from_start_to_cleanup_and_back(context: None) -> None:
