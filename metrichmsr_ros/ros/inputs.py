@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+import math
 import time
 from typing import Any
 
 from message_filters import ApproximateTimeSynchronizer, SimpleFilter
+from rclpy.duration import Duration
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
@@ -19,6 +22,10 @@ from metrichmsr_ros.ros.subscriptions import AdaptiveSubscription
 _PAIR_QUEUE = 10
 _PAIR_PATIENCE = 2.0
 """Seconds without a pair after which images go on without depth."""
+_PAIR_SHARE = 0.55
+"""Of the shorter period: the nearest partner is within half of it, the next one is not."""
+_GAPS = 20
+_SURE = 4  # gaps after which a period is known
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,29 @@ class Input:
     depth: Image | None = None
 
 
+class Rhythm:
+    """The period of a stream of messages, by their stamps."""
+
+    def __init__(self) -> None:
+        self._newest: int | None = None
+        self._gaps: deque[int] = deque(maxlen=_GAPS)
+
+    def add(self, stamp: int) -> bool:
+        """Take a stamp, ns; return whether time goes on, which it does not after a jump back."""
+        newest, self._newest = self._newest, stamp
+        if newest is None or stamp > newest:
+            self._gaps.extend([] if newest is None else [stamp - newest])
+            return True
+        return stamp == newest
+
+    @property
+    def period(self) -> float:
+        """Seconds, infinite while it is unknown; messages may be lost now and then."""
+        if len(self._gaps) < _SURE:
+            return math.inf
+        return sorted(self._gaps)[len(self._gaps) // 4] / 1e9
+
+
 class Inputs:
     """Subscribes to image, camera_info and, where asked for, depth with its camera_info."""
 
@@ -36,6 +66,8 @@ class Inputs:
         self, node: Node, parameters: Parameters, receive: Callable[[Input], None]
     ) -> None:
         """Subscribe.
+
+        ``depth_offset`` is by how much the newest depth was younger than its image, seconds.
 
         Args:
             node: Owner.
@@ -49,6 +81,7 @@ class Inputs:
         self._slop = parameters.depth_slop
         self._paired = time.monotonic()
         self._sent = 0
+        self.depth_offset: float | None = None
         self._subscriptions: dict[str, AdaptiveSubscription] = {}
         compressed = parameters.image_transport == 'compressed'
 
@@ -96,15 +129,21 @@ class Inputs:
         )
         self._synchronizer.registerCallback(self._on_pair)
         self._sent = 0
-        self._newest: dict[str, int] = {}
+        self._rhythms = {'image': Rhythm(), 'depth': Rhythm()}
 
     def _follow_time(self, name: str, message: Image | CompressedImage) -> None:
-        """Pair from scratch where the time of an input jumps back."""
+        """Pair from scratch where the time of an input jumps back, and only with the nearest.
+
+        The synchroniser takes the first partner within its slop. Were that as long as a period,
+        whoever has lost its partner would take the next one's, that one the one after, and so on.
+        """
         stamp = to_nanoseconds(message.header.stamp)
-        if stamp < self._newest.get(name, stamp):
+        if not self._rhythms[name].add(stamp):
             # The synchroniser throws the oldest away, so after a jump back nothing new would stay.
             self._pair_from_scratch()
-        self._newest[name] = stamp
+            self._rhythms[name].add(stamp)
+        period = min(rhythm.period for rhythm in self._rhythms.values())
+        self._synchronizer.slop = Duration(seconds=min(self._slop, _PAIR_SHARE * period))
 
     def _on_image(self, message: Image | CompressedImage) -> None:
         if not (self._with_depth and is_stamp(to_nanoseconds(message.header.stamp))):
@@ -123,6 +162,8 @@ class Inputs:
 
     def _on_pair(self, image: Image | CompressedImage, depth: Image) -> None:
         self._paired = time.monotonic()
+        offset = to_nanoseconds(depth.header.stamp) - to_nanoseconds(image.header.stamp)
+        self.depth_offset = offset / 1e9
         # When depth returns, its first partner may be older than images that went on without.
         if to_nanoseconds(image.header.stamp) > self._sent:
             self._send(Input(image, depth))

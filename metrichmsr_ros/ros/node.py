@@ -185,7 +185,7 @@ class MetricHmsrNode(LifecycleNode):
             header=to_header(self.get_clock().now().nanoseconds, ''),
             state=self._state_machine.current_state[1],
             problems=tuple(self._problems(camera)),
-            values=_values(camera),
+            values=_values(camera, self._inputs),
         )
         self._diagnostics.publish(message)
 
@@ -235,7 +235,7 @@ class MetricHmsrNode(LifecycleNode):
         self._outputs = self._pipeline = None
 
 
-def _values(camera: Camera | None) -> dict[str, str]:
+def _values(camera: Camera | None, inputs: Inputs | None) -> dict[str, str]:
     values = {'process memory (MB)': f'{_resident_megabytes():.0f}'}
     if torch.cuda.is_initialized():
         values['device memory (MB)'] = f'{torch.cuda.memory_reserved() / 1e6:.0f}'
@@ -244,6 +244,8 @@ def _values(camera: Camera | None) -> dict[str, str]:
             f'{camera.width}x{camera.height}, fx {camera.K[0, 0]:.1f}, {camera.distortion_model}, '
             f'{"calibrated" if camera.calibrated else "not calibrated"}'
         )
+    if inputs is not None and inputs.depth_offset is not None:
+        values['depth after image (ms)'] = f'{1e3 * inputs.depth_offset:.1f}'
     return values
 
 

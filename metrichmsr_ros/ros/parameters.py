@@ -138,7 +138,10 @@ class Parameters:
         bounds=(0.1, 600.0),
     )
     depth_slop: float = _parameter(
-        0.05, 'Greatest time between an image and its depth, s.', bounds=(0.001, 1.0)
+        0.05,
+        'Greatest time between an image and its depth, s; about half of the time between two '
+        'images, or depths, where that is less: the nearest is taken.',
+        bounds=(0.001, 1.0),
     )
     camera_height: float = _parameter(
         1.0, 'Height of the camera above the floor, m (depth_source ground).', bounds=(0.05, 50.0)

@@ -47,6 +47,32 @@ def test_bad_depth_costs_the_depth_only(
     assert graph.pipeline.frames[-1].depth is not None
 
 
+@pytest.mark.parametrize('lost', ['depth', 'image'])
+def test_one_lost_message_does_not_shift_all_later_pairs(context: None, lost: str) -> None:
+    # Whoever comes first waits, finds no partner and would take the next one's, and so on.
+    with running(depth_source='topic', depth_slop=0.08) as graph:
+        graph.listen_to_people()
+        depth = graph.probe.create_publisher(Image, 'depth', 10)
+        graph.start()
+        graph.spin_until(lambda: depth.get_subscription_count() == 1)
+        pixels = np.ones((48, 64), np.float32)
+        sends = {
+            'image': lambda stamp: graph.send(make_image(stamp=stamp)),
+            'depth': lambda stamp: depth.publish(make_depth(pixels, stamp=stamp)),
+        }
+        for k in range(16):
+            stamp = graph.next_stamp()
+            for name in ('image', 'depth') if lost == 'depth' else ('depth', 'image'):
+                if not (k == 8 and name == lost):
+                    sends[name](stamp)
+                graph.spin_for(0.02)
+            if k != 8:
+                graph.spin_until(lambda stamp=stamp: graph._people_at(stamp))
+                frame = graph.pipeline.frames[-1]
+                assert frame.depth.stamp == frame.stamp == stamp
+        graph.spin_until(lambda: 'depth after image (ms)' in str(graph.status().values))
+
+
 def test_depth_that_is_all_unknown(depth_graph: tuple[Graph, object]) -> None:
     graph, depth = depth_graph
     pixels = np.full((48, 64), np.nan, np.float32)
