@@ -1,6 +1,8 @@
 """The scene's depth while people come and go, late priors, and what a sensor does not see."""
 
 from dataclasses import replace
+import gc
+import weakref
 
 from made_floor import CAMERA, CASTER, FRAME, HEIGHT, make_people, make_scene, stand, TILT
 import numpy as np
@@ -46,6 +48,29 @@ class Fixed:
 def seeing(depth_z, **more):
     settings = {'source': 'network', **more}
     return DepthImage(np.asarray(depth_z, np.float32), CAMERA, **settings)
+
+
+class Failing(Fixed):
+    """A source that raises an error."""
+
+    def depth(self, frame):
+        raise RuntimeError('out of memory')
+
+
+@pytest.mark.parametrize('kind', [Fixed, Failing])
+def test_who_drops_it_is_rid_of_the_networks_at_once(kind):
+    # A second network would be loaded beside the first, for which a small GPU has no room.
+    source, fill = kind(), kind()
+    alive = [weakref.ref(source), weakref.ref(fill)]
+    scene = SceneDepth(source, CASTER, fill=fill)
+    del source, fill
+    gc.disable()
+    try:
+        scene.of(FRAME, *make_scene([])[1:], scene.look(FRAME))
+        del scene
+        assert [reference() for reference in alive] == [None, None]
+    finally:
+        gc.enable()
 
 
 def test_who_enters_and_leaves_moves_the_floor_slowly():

@@ -16,6 +16,32 @@ from metrichmsr_ros.perception.prior_correction import needs_mesh, PriorCorrecti
 from metrichmsr_ros.structures import DepthImage, DepthMap, DepthState, Frame, People
 
 
+class _Sight:
+    """What a source knows of the newest frame; it is asked once for each."""
+
+    def __init__(self, source: DepthSource) -> None:
+        self.source = source
+        self._looked: tuple[Frame, DepthImage | None, Exception | None] | None = None
+
+    def look(self, frame: Frame) -> DepthImage | None:
+        """Return its depth of a frame, None where it knows nothing or raises an error."""
+        if self._looked is None or self._looked[0] is not frame:
+            self._looked = frame, *self._ask(frame)
+        return self._looked[1]
+
+    def error_of(self, frame: Frame) -> Exception | None:
+        """Return what it raised at a frame; None where nothing, or nobody has looked."""
+        if self._looked is None or self._looked[0] is not frame:
+            return None
+        return self._looked[2]
+
+    def _ask(self, frame: Frame) -> tuple[DepthImage | None, Exception | None]:
+        try:
+            return self.source.depth(frame), None
+        except Exception as error:  # somebody else's network: whatever it is, people go on
+            return None, error.with_traceback(None)  # whose frames would keep the network alive
+
+
 class SceneDepth:
     """Turns a source's depth into the scene's, in the order of time. Not thread-safe.
 
@@ -44,16 +70,14 @@ class SceneDepth:
         fill: DepthSource | None = None,
         memory: float = 10.0,
     ) -> None:
-        self._error: Exception | None = None
-        self._source = source
-        self._looked: tuple[Frame, DepthImage | None] | None = None
-        self._fill = fill
+        self._sight = _Sight(source)
+        self._fill = None if fill is None else _Sight(fill)
         self._prior = PriorCorrection(
             estimator or GlobalAffine(), raycaster=raycaster, hold=memory
         )
         # Not by a network: it has learned from people's pixels, and not from a sensor's.
         self._filling = PriorCorrection(
-            GlobalAffine(), raycaster=raycaster, hold=memory, sensor=self.look
+            GlobalAffine(), raycaster=raycaster, hold=memory, sensor=self._sight.look
         )
 
     def reset(self) -> None:
@@ -63,14 +87,12 @@ class SceneDepth:
 
     def look(self, frame: Frame) -> DepthImage | None:
         """Return the source's own depth of a frame, None where it knows nothing."""
-        if self._looked is None or self._looked[0] is not frame:
-            self._error = None
-            self._looked = frame, self._ask(self._source, frame)
-        return self._looked[1]
+        return self._sight.look(frame)
 
     def error_of(self, frame: Frame) -> Exception | None:
         """Return what a source raised at a frame; None where nothing, or nobody has looked."""
-        return self._error if self._looked is not None and self._looked[0] is frame else None
+        sights = [self._sight] if self._fill is None else [self._sight, self._fill]
+        return next(filter(None, (sight.error_of(frame) for sight in sights)), None)
 
     def needs_mesh(self, frame: Frame, seen: DepthImage | None) -> bool:
         """Whether :meth:`of` makes use of the people's surfaces."""
@@ -93,18 +115,11 @@ class SceneDepth:
             return self._prior.apply(seen, frame, people, mesh)
         guess = None
         if self._fill is not None:
-            guess = self._filling.apply(self._ask(self._fill, frame), frame, people, mesh)
+            guess = self._filling.apply(self._fill.look(frame), frame, people, mesh)
         return guess if seen is None else _filled(_measured(seen), guess)
 
-    def _ask(self, source: DepthSource, frame: Frame) -> DepthImage | None:
-        try:
-            return source.depth(frame)
-        except Exception as error:  # somebody else's network: whatever it is, people go on
-            self._error = error
-            return None
-
     def _measures(self, seen: DepthImage | None) -> bool:
-        return isinstance(self._source, TopicDepth) if seen is None else seen.measured
+        return isinstance(self._sight.source, TopicDepth) if seen is None else seen.measured
 
 
 def _measured(seen: DepthImage) -> DepthMap:
