@@ -26,8 +26,8 @@ from metrichmsr_ros.train_people import Batches, draw_from
 from metrichmsr_ros.train_state import check_folder, use_bfloat16
 from metrichmsr_ros.validation import validate
 
-_VALIDATION_SEED = 2**62  # beyond every batch of training, whatever its seed
-_STEPS_PER_SEED = 2**31
+_TRAINING, _VALIDATION = 0, 1  # begin the keys of batches
+_MAX_STEPS = 2**31
 _VALIDATION_BATCH = 256  # not the run's, so that all runs are validated on the same people
 
 
@@ -91,7 +91,7 @@ def train(
     if config.threads:
         torch.set_num_threads(config.threads)
     size = min(config.validation_people, _VALIDATION_BATCH)
-    unseen = Batches(held_out, batch_size=size, first_seed=_VALIDATION_SEED)
+    unseen = Batches(held_out, batch_size=size, key=(_VALIDATION,))
     validation = [unseen[i] for i in range(config.validation_people // size)]
     trainer = _Trainer(config, model, validation=validation)
     return trainer.fit(_loader(sample, config, first_step=trainer.state.step))
@@ -139,10 +139,8 @@ class _Trainer(Trainer[MetricHMR, Batch]):
 
 
 def _loader(sample: SampleBatch, config: TrainConfig, *, first_step: int) -> DataLoader[Batch]:
-    batches = Batches(
-        sample, batch_size=config.batch_size, first_seed=config.seed * _STEPS_PER_SEED
-    )
-    steps = range(first_step, _STEPS_PER_SEED)
+    batches = Batches(sample, batch_size=config.batch_size, key=(_TRAINING, config.seed))
+    steps = range(first_step, _MAX_STEPS)
     options: dict[str, Any] = {'prefetch_factor': 4} if config.workers else {}
     return DataLoader(
         batches, batch_size=None, sampler=steps, num_workers=config.workers, **options

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import torch
 from torch.utils.data import Dataset
 
 from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.data.labelled import read_labelled
 from metrichmsr_ros.data.people.config import SampleConfig
+from metrichmsr_ros.data.people.draws import generator_of
 from metrichmsr_ros.data.people.sample import Batch, PeopleSampler, SampleBatch
 from metrichmsr_ros.data.rendered.dataset import MixedPeople, RenderedPeople
 from metrichmsr_ros.models.network_config import BLAZEPOSE
@@ -24,17 +24,16 @@ class Batches(Dataset[Batch]):
     Args:
         sample: Makes ``batch_size`` people from a generator; picklable.
         batch_size: People per batch.
-        first_seed: Seed of batch 0; batch i has ``first_seed + i``.
+        key: Of all batches; another key has other people, as another batch has.
     """
 
-    def __init__(self, sample: SampleBatch, *, batch_size: int, first_seed: int) -> None:
+    def __init__(self, sample: SampleBatch, *, batch_size: int, key: tuple[int, ...]) -> None:
         self.sample = sample
         self.batch_size = batch_size
-        self.first_seed = first_seed
+        self.key = key
 
     def __getitem__(self, index: int) -> Batch:
-        generator = torch.Generator().manual_seed(self.first_seed + index)
-        return self.sample(self.batch_size, generator)
+        return self.sample(self.batch_size, generator_of(*self.key, index))
 
 
 def draw_from(config: TrainConfig, body: BodyModel) -> tuple[SampleBatch, SampleBatch]:

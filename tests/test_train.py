@@ -158,10 +158,13 @@ def test_workers_do_not_change_what_is_learnt(tmp_path, body, people):
 
 
 def test_batches_differ_by_number_and_not_by_call(sample):
-    batches = Batches(sample, batch_size=2, first_seed=5)
+    batches = Batches(sample, batch_size=2, key=(0, 5))
 
     assert torch.equal(batches[1][1].joints, batches[1][1].joints)
     assert not torch.equal(batches[1][1].joints, batches[2][1].joints)
+    for key in ((0, 7), (0, 5 + 2**32), (1,), (1, 5)):  # seeds that torch would take for the same
+        other = Batches(sample, batch_size=2, key=key)
+        assert not torch.equal(batches[1][1].joints, other[1][1].joints)
 
 
 def test_minutes_end_a_run_and_its_rate_falls(tmp_path, body, people):

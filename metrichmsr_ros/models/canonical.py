@@ -18,6 +18,9 @@ from metrichmsr_ros.models.evidence import Evidence
 _MIN_FORWARD = 0.1  # a ray further from the crop's axis (84°) is of no use in a tangent plane
 _MAX_OFFSET = 3.0  # crop sides from the crop's middle
 _LEFT_SHOULDER, _RIGHT_SHOULDER, _LEFT_HIP, _RIGHT_HIP = 11, 12, 23, 24
+# Radians. Of whom a crop is smaller there is no perspective left that a picture could show; but a
+# network would read their height out of the angle, for training has nobody beyond some distance.
+LEAST_ANGLE = 0.25
 _FACING = 0.02  # metres by which an unknown torso is taken to be upright and to face the camera
 
 
@@ -101,6 +104,15 @@ def canonical(evidence: Evidence) -> Canonical:
         torso=_torso(world),
         ray_map=ray_map.mT.unflatten(-1, (height, -1)),
     )
+
+
+def approached(frame: CropFrame) -> CropFrame:
+    """Return crops as a camera would see them that had come so near to whom is small in them.
+
+    Whatever is divided by the angle stays as it is, and so does z times the angle; the angle is at
+    least ``LEAST_ANGLE``.
+    """
+    return frame._replace(angle=frame.angle.clamp(min=LEAST_ANGLE))
 
 
 def _torso(world: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.body.body_points import BodyPoints
 from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.geometry.vectors import length, unit
-from metrichmsr_ros.models.canonical import CropFrame
+from metrichmsr_ros.models.canonical import approached, CropFrame
 from metrichmsr_ros.models.checkpoint import (
     CheckpointError,
     CONFIG_FILE,
@@ -110,13 +110,14 @@ class MetricHMR(nn.Module):
         encoder: ImageEncoder = self.image_encoder
         crop = encoder.canonical(evidence)
         image = encoder(evidence, crop)
-        rays = self.ray_encoder(crop.ray_map, crop.frame.angle)
+        frame = approached(crop.frame)
+        rays = self.ray_encoder(crop.ray_map, frame.angle)
         tokens = torch.cat([image, rays], 1)
         router: list[Tensor] = []
         found: list[Estimate] = []
         for stage, (human_moe, heads) in enumerate(zip(self.human_moe, self.heads, strict=True)):
             if found:
-                told = self.feedback[stage - 1](found[-1], crop.frame.angle)
+                told = self.feedback[stage - 1](found[-1], frame.angle)
                 tokens = tokens + functional.pad(told, (0, 0, 0, tokens.shape[1] - told.shape[1]))
             tokens, normed, gates = human_moe(tokens, rays.shape[1])
             router.extend(gates)
@@ -127,7 +128,7 @@ class MetricHMR(nn.Module):
                 torch.cat([own.flatten(1), encoder.summary(parts), around.mean(1)], dim=-1),
                 encoder.landmarks(parts, crop),
                 body=self.points,
-                frame=crop.frame,
+                frame=frame,
                 torso=crop.torso,
                 before=found[-1] if found else None,
             )
@@ -211,6 +212,7 @@ def _in_camera_axes(frame: CropFrame, estimate: Estimate, router: Tensor) -> Pre
     pelvis = (axes @ in_crop.unsqueeze(-1)).squeeze(-1)
     distance = length(in_crop)
     along, across = position.log_sigma.split([1, 2], dim=-1)
+    along = along + distance.detach().log()
     root = axes @ rotations[:, 0]
     rays = functional.pad(estimate.found.plane * frame.angle[:, None, None], (0, 1), value=1.0)
     return Prediction(
@@ -218,7 +220,7 @@ def _in_camera_axes(frame: CropFrame, estimate: Estimate, router: Tensor) -> Pre
         shape=estimate.shape,
         pelvis=pelvis,
         pelvis_axes=_ray_axes(pelvis, right=axes[:, :, 0]),
-        pelvis_log_sigma=torch.cat([along + distance.log(), across], -1),
+        pelvis_log_sigma=torch.cat([along, across], -1),
         confidence_logit=position.confidence_logit,
         joints=estimate.points.joints @ axes.mT + pelvis.unsqueeze(1),
         landmarks=estimate.points.landmarks @ axes.mT + pelvis.unsqueeze(1),

@@ -22,7 +22,8 @@ class SampleConfig:
         fov: Least and greatest horizontal field of view, degrees.
         distorted: Share of cameras with a plumb_bob lens.
         fisheye: Share of cameras with an equidistant lens.
-        distance: Nearest and farthest camera to person, metres.
+        distance: Nearest and farthest camera to an adult of 1.69 m, metres; of others it is in
+            proportion to their height.
         camera_height: Lowest and highest camera above the person's floor, metres.
         camera_roll: Spread of the camera's roll, degrees.
         apparent_height: Smallest and greatest height of a standing person over the image's height.

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
+
+
+def generator_of(*key: int) -> torch.Generator:
+    """Return a generator of its own for each key of whole numbers, on the CPU.
+
+    Torch's keeps 32 bits of its seed: sums of large numbers would be the same ones.
+    """
+    seed = np.random.SeedSequence(key).generate_state(1)[0]
+    return torch.Generator().manual_seed(int(seed))
 
 
 class Draws:
