@@ -64,6 +64,24 @@ def turned(evidence: Evidence, R: Tensor) -> Evidence:
     )
 
 
+def receded(evidence: Evidence, factor: float) -> Evidence:
+    """Return what a camera with ``factor`` times the focal length about each crop's axis sees."""
+    axes = crop_frame(evidence.crop_rays).axes
+    longer = torch.tensor([1 / factor, 1 / factor, 1.0])
+
+    def recede(rays: Tensor) -> Tensor:
+        rays = (rays @ axes) * longer @ axes.mT
+        return rays / rays[..., 2:]
+
+    cells_of = evidence.ray_map.flatten(2).mT
+    return replace(
+        evidence,
+        rays=recede(evidence.rays),
+        crop_rays=recede(evidence.crop_rays),
+        ray_map=recede(cells_of).mT.unflatten(2, (RAY_MAP_SIZE, RAY_MAP_SIZE)),
+    )
+
+
 def _crop_axes(z: Tensor, rolls: Tensor) -> Tensor:
     x = torch.linalg.cross(torch.tensor([[0.0, 1.0, 0.0]]).expand_as(z), z)
     x = torch.nn.functional.normalize(x, dim=-1)

@@ -3,7 +3,7 @@ from itertools import pairwise
 import json
 from pathlib import Path
 
-from made_evidence import made_evidence, turned
+from made_evidence import made_evidence, receded, turned
 from made_predictions import assert_same, turned_people
 import pytest
 import roma
@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 import torch
 
 from metrichmsr_ros.body.body_model import BodyModel
+from metrichmsr_ros.models.canonical import crop_frame, LEAST_ANGLE
 from metrichmsr_ros.models.checkpoint import CheckpointError
 from metrichmsr_ros.models.evidence import Evidence
 from metrichmsr_ros.models.metric_hmr import MetricHMR
@@ -90,6 +91,26 @@ def test_turning_the_camera_turns_the_answer(
     R = roma.rotvec_to_rotmat(torch.tensor(rotvec))
     before, after = network(evidence), network(turned(evidence, R))
     assert_same(after, turned_people(before, R))
+
+
+@pytest.mark.parametrize('factor', [1.5, 4.0])
+def test_who_is_small_in_the_image_is_far_and_not_short(
+    evidence: Evidence, network: MetricHMR, factor: float
+):
+    # From some distance on a person only gets smaller, which tells nothing of the own height.
+    far = receded(evidence, 4.0)
+    angles = crop_frame(far.crop_rays).angle
+    assert (angles < LEAST_ANGLE).all()
+    farther = receded(far, factor)
+    near_by, there = network(far), network(farther)
+    torch.testing.assert_close(there.shape, near_by.shape, atol=1e-3, rtol=0)
+    ratio = there.pelvis.norm(dim=-1) / near_by.pelvis.norm(dim=-1)
+    torch.testing.assert_close(
+        ratio, angles / crop_frame(farther.crop_rays).angle, atol=0, rtol=1e-2
+    )
+    # Nearer than that, perspective counts.
+    nearer = network(receded(evidence, 1.5)).shape - network(evidence).shape
+    assert nearer.abs().max() > 1e-2
 
 
 def test_people_do_not_see_each_other(evidence: Evidence, network: MetricHMR):

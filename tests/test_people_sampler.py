@@ -142,6 +142,14 @@ def test_people_stand_within_the_ranges(body, bank):
     assert abs(float((forward[:, 2] < 0).float().mean()) - 0.5) < 0.1
 
 
+def test_the_farthest_are_not_short(body, bank):
+    config = replace(CONFIG, children=0.5, distance=(0.7, 6.0), apparent_height=(0.05, 1.7))
+    evidence, target = draw(body, bank, config, n=2000)
+    angle = crop_frame(evidence.crop_rays).angle
+    small = angle < angle.quantile(0.2)
+    assert abs(target.height[small].mean() / target.height[~small].mean() - 1) < 0.03
+
+
 def test_children(body, bank):
     _, target = draw(body, bank, replace(CONFIG, children=1.0))
     assert float(target.height.median()) < 1.5
