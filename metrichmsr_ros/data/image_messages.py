@@ -138,9 +138,9 @@ def decode_compressed(message: Any) -> np.ndarray:
     data = np.frombuffer(message.data, np.uint8)
     if data.size == 0:
         raise ImageError(f'compressed image ({message.format!r}) is empty')
-    _check_encoded_size(message.format, data.tobytes())
-    # OpenCV fills what a cut JPEG lacks with grey and says nothing.
-    if data[:2].tobytes() == b'\xff\xd8' and b'\xff\xd9' not in data[-64:].tobytes():
+    encoded = data.tobytes()
+    _check_encoded_size(message.format, encoded)
+    if _is_cut_jpeg(encoded):
         raise ImageError(f'compressed image ({message.format!r}, {data.size} bytes) is cut short')
     # The orientation tag is ignored: the calibration is that of the sensor's pixels.
     try:
@@ -150,6 +150,16 @@ def decode_compressed(message: Any) -> np.ndarray:
     if pixels is None:
         raise ImageError(f'compressed image ({message.format!r}, {data.size} bytes) is no image')
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+
+
+def _is_cut_jpeg(data: bytes) -> bool:
+    """Whether a JPEG has no end: OpenCV fills what it lacks with grey and says nothing.
+
+    Drivers may send a buffer that is longer than the JPEG in it, and a picture within its header
+    (a thumbnail) has an end of its own: what counts is an end after the last start of a scan.
+    """
+    scan = data.rfind(b'\xff\xda')
+    return data.startswith(b'\xff\xd8') and data.find(b'\xff\xd9', max(scan, 0)) < 0
 
 
 def decode_depth(message: Any) -> np.ndarray:

@@ -40,13 +40,14 @@ class PipelineConfig:
         fill: What depth is where a sensor ('topic') knows none: 'none' (unknown) or 'prior'.
         fill_source: Where that prior comes from, one of ``FILL_SOURCES``.
         max_people: Most people followed at once; the nearest are not preferred.
-        min_score: Probability below which the crop of a known person holds nobody, 0..1.
+        min_score: Probability below which the crop of a known person holds nobody, 0..1; who is
+            new needs ``MIN_NEW_SCORE`` at least.
         detector_budget_ms: Time for looking for new people in each frame, milliseconds; None looks
             everywhere in each frame, as single images need it.
         temporal_filter: Filter build, pose and place of each person over time, without delay; else
             each frame says what it shows.
-        device: Where meshes are cast and torch networks run: 'auto' (CUDA if there is one), 'cpu',
-            'cuda' or 'cuda:<n>'. BlazePose runs on the CPU.
+        device: Where meshes are cast and depth networks run: 'auto' (CUDA if there is one), 'cpu',
+            'cuda' or 'cuda:<n>'. BlazePose, the pose network and the depth refiner run on the CPU.
         threads: CPU threads of one network call.
         id_seed: Where the sequence of track ids starts; None draws one, so that two nodes of one
             graph do not both publish the same ``pelvis_<id>`` frame.

@@ -186,7 +186,7 @@ class Pipeline:
             new = new.select(is_person(new, **size, min_score=self._min_score))
             # A detector's crop is rough; a person's own landmarks give the crop to read well from.
             new = self._landmarker.read(frame.image, new.next_rois)
-            new = new.select(is_new_person(new, **size))
+            new = new.select(is_new_person(new, **size, min_score=self._min_score))
             everybody = known.concatenate(new)
             return everybody.select(suppress_duplicates(everybody, num_known=len(known)))
 

@@ -51,8 +51,8 @@ def read_depth(
 ) -> DepthImage:
     """Return the depth of an RGB-D camera with its own camera.
 
-    Without a CameraInfo of its own the depth is taken to be registered to the image pixel for
-    pixel, up to a uniform scaling.
+    Without a CameraInfo of its own, or with one without intrinsics, the depth is taken to be
+    registered to the image pixel for pixel, up to a uniform scaling.
 
     Args:
         message: The depth image.
@@ -72,6 +72,7 @@ def read_depth(
         )
     depth_z = decode_depth(message)
     height, width = depth_z.shape
+    camera = None
     if cameras.seen:
         camera = cameras.camera(
             width=width,
@@ -81,7 +82,7 @@ def read_depth(
             rectified=rectified,
             fov=0.0,
         )
-    else:
+    if camera is None or not camera.calibrated:
         camera = _scaled(image_camera, width, height)
     stamp = to_nanoseconds(message.header.stamp)
     return DepthImage(depth_z, camera, source='topic', measured=True, stamp=stamp)

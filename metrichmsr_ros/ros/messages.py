@@ -11,7 +11,7 @@ from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from metrichmsr_ros.geometry.camera import Camera
-from metrichmsr_ros.structures import DepthState, People
+from metrichmsr_ros.structures import DepthState, People, TrackState
 
 
 def to_nanoseconds(stamp: Time) -> int:
@@ -49,14 +49,19 @@ def person_array(
 
 
 def pelvis_transforms(people: People, *, header: Header) -> list[TransformStamped]:
-    """Return camera → ``pelvis_<id>`` of everybody: joint 0 and its rotation."""
+    """Return camera → ``pelvis_<id>`` of everybody but who is NEW: joint 0 and its rotation.
+
+    A listener keeps every frame it has ever heard of, so what was a person for one image and then
+    a coat on its hook has none.
+    """
     transforms = []
     orientations = _pelvis_quaternions(people)
-    for person, pelvis, orientation in zip(people.ids, people.pelvis, orientations, strict=True):
-        message = TransformStamped(header=header, child_frame_id=f'pelvis_{person}')
-        message.transform.translation = Vector3(**_xyz(pelvis))
-        _set_quaternion(message.transform.rotation, orientation)
-        transforms.append(message)
+    for i, state in enumerate(people.states):
+        if state != TrackState.NEW:
+            message = TransformStamped(header=header, child_frame_id=f'pelvis_{people.ids[i]}')
+            message.transform.translation = Vector3(**_xyz(people.pelvis[i]))
+            _set_quaternion(message.transform.rotation, orientations[i])
+            transforms.append(message)
     return transforms
 
 

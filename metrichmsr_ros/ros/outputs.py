@@ -96,8 +96,10 @@ class Outputs:
         header = to_header(**stamp)
         people = scene.people
         # Transforms first: who is told of people looks their frames up at once.
-        if 'tf' in wanted and len(people) and self._broadcaster is not None:
-            self._broadcaster.sendTransform(pelvis_transforms(people, header=header))
+        if 'tf' in wanted and self._broadcaster is not None:
+            transforms = pelvis_transforms(people, header=header)
+            if transforms:
+                self._broadcaster.sendTransform(transforms)
         if 'people' in wanted:
             calibrated = scene.frame.camera.calibrated
             message = person_array(

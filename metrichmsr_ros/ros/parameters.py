@@ -79,8 +79,8 @@ class Parameters:
     )
     device: str = _parameter(
         'auto',
-        'Where meshes are cast and torch networks run: auto (CUDA if there is one), cpu, cuda or '
-        'cuda:<n>. BlazePose runs on the CPU.',
+        'Where meshes are cast and depth networks run: auto (CUDA if there is one), cpu, cuda or '
+        'cuda:<n>. BlazePose, the pose network and the depth refiner run on the CPU.',
     )
     estimator: str = _parameter(
         PipelineConfig.estimator,
@@ -186,7 +186,10 @@ class Parameters:
     )
     max_people: int = _parameter(8, 'Most people followed at once.', bounds=(1, 32))
     min_score: float = _parameter(
-        0.5, 'Probability below which a crop of the image holds nobody.', bounds=(0.05, 0.95)
+        0.5,
+        'Probability below which the crop of a known person holds nobody; who is new needs 0.8 at '
+        'least.',
+        bounds=(0.05, 0.95),
     )
     detector_budget_ms: float = _parameter(
         10.0, 'Time for looking for new people in each image, ms.', bounds=(1.0, 1000.0)
@@ -198,7 +201,9 @@ class Parameters:
     )
     threads: int = _parameter(1, 'CPU threads of one network call.', bounds=(1, 64))
     publish_tf: bool = _parameter(
-        True, 'Send the transforms camera -> pelvis_<id> on /tf.', live=True
+        True,
+        'Send the transforms camera -> pelvis_<id> on /tf, of everybody but who is NEW.',
+        live=True,
     )
     marker_lifetime: float = _parameter(
         0.5,

@@ -68,6 +68,7 @@ class Worker:
         self._clock = clock
         self._started = time.monotonic()
         self._stamp: int | None = None
+        self._frame_id: str | None = None
         self._mailbox: Mailbox[Input] = Mailbox()
         self._publisher = ThreadPoolExecutor(max_workers=1, thread_name_prefix='publishing')
         self._publishing: Future[None] | None = None
@@ -125,10 +126,10 @@ class Worker:
             return
         started = time.perf_counter()
         frame = read_image(item.image, self._inputs.cameras, parameters)
-        if not self._in_sequence(frame.stamp):
+        frame_id = item.image.header.frame_id
+        if not self._in_sequence(frame.stamp, frame_id):
             return
         self.camera = frame.camera
-        frame_id = item.image.header.frame_id
         if not frame_id and 'tf' in wanted:
             self._complain('frame', 'the image has an empty frame_id: no transforms are sent')
             wanted = wanted - {'tf'}
@@ -173,9 +174,20 @@ class Worker:
             stages={'read': read_seconds, **scene.timings, 'publish': seconds},
         )
 
-    def _in_sequence(self, stamp: int) -> bool:
-        """Forget the tracks where time jumps back; return False where it stands still."""
+    def _in_sequence(self, stamp: int, frame_id: str) -> bool:
+        """Forget the tracks where time jumps back or the camera is another one.
+
+        Returns:
+            False where time stands still.
+        """
         before, self._stamp = self._stamp, stamp
+        camera, self._frame_id = self._frame_id, frame_id
+        if camera is not None and camera != frame_id:
+            self._complain(
+                'frame',
+                f'images are of {frame_id!r} and no longer of {camera!r}: tracks start anew',
+            )
+            self._pipeline.reset()
         if before is not None and stamp == before:
             self._complain(
                 'stamp', f'two images have the stamp {before / 1e9:.6f}: one is left out'

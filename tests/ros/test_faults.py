@@ -196,6 +196,18 @@ def test_a_stamp_that_stands_still_is_left_out(graph: Graph) -> None:
     recovers(graph)
 
 
+def test_another_camera_starts_the_tracks_anew(graph: Graph) -> None:
+    # A multiplexer switches from the front camera to the rear one: nobody moves along.
+    graph.expect()
+    resets = graph.pipeline.resets
+    publish_info(graph, make_info(frame='rear'))
+    graph.expect(make_image(stamp=graph.next_stamp(), frame='rear'))
+    assert graph.pipeline.resets == resets + 1
+    assert "images are of 'rear'" in graph.errors()['frame'][1]
+    graph.expect(make_image(stamp=graph.next_stamp(), frame='rear'))
+    assert graph.pipeline.resets == resets + 1
+
+
 def test_an_empty_frame_costs_the_transforms_only(graph: Graph) -> None:
     publish_info(graph, make_info(frame=''))
     assert len(graph.expect(make_image(stamp=graph.next_stamp(), frame='')).people) == 1

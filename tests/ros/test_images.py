@@ -129,6 +129,25 @@ def test_compressed_png_is_exact_and_jpeg_close() -> None:
             decode_compressed(CompressedImage(format='jpeg', data=data))
 
 
+@pytest.mark.parametrize('rest', [bytes(63), bytes(5000), b'scan of before\xff\xd9' + bytes(99)])
+def test_a_jpeg_in_a_longer_buffer_is_whole(rest: bytes) -> None:
+    image = np.full((32, 48, 3), 90, np.uint8)
+    jpeg = cv2.imencode('.jpg', image)[1].tobytes() + rest
+    decoded = decode_compressed(CompressedImage(format='jpeg', data=jpeg))
+    assert np.abs(decoded.astype(int) - image).max() < 4
+
+
+def test_the_end_of_a_thumbnail_is_not_the_end_of_a_jpeg() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    jpeg = cv2.imencode('.jpg', image)[1].tobytes()
+    thumbnail = cv2.imencode('.jpg', image[:8, :8])[1].tobytes()
+    comment = b'\xff\xfe' + struct.pack('>H', 2 + len(thumbnail)) + thumbnail
+    whole = jpeg[:2] + comment + jpeg[2:]
+    assert decode_compressed(CompressedImage(format='jpeg', data=whole)).shape == (64, 64, 3)
+    with pytest.raises(ImageError, match='cut short'):
+        decode_compressed(CompressedImage(format='jpeg', data=whole[:-500]))
+
+
 def test_a_small_message_cannot_ask_for_gigabytes() -> None:
     image = np.zeros((16, 16, 3), np.uint8)
     png = bytearray(cv2.imencode('.png', image)[1].tobytes())

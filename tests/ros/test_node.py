@@ -233,6 +233,25 @@ def test_depth_with_a_camera_info_of_its_own(context: None) -> None:
         assert graph.pipeline.frames[-1].depth.camera.K[0, 0] == 33.0
 
 
+def test_depth_whose_camera_info_knows_nothing_has_the_camera_of_the_image(
+    context: None,
+) -> None:
+    with running(depth_source='topic') as graph:
+        graph.listen_to_people()
+        depth = graph.probe.create_publisher(Image, 'depth', 10)
+        info = graph.probe.create_publisher(CameraInfo, 'depth_camera_info', 10)
+        graph.start()
+        graph.spin_until(lambda: depth.get_subscription_count() == 1)
+        graph.spin_until(lambda: info.get_subscription_count() == 1)
+        info.publish(make_info(focal=0.0))
+        graph.spin_until(lambda: graph.node._inputs.depth_cameras.seen)
+        pixels = np.full((HEIGHT, WIDTH), 1.5, np.float32)
+        depth.publish(make_depth(pixels, stamp=graph.next_stamp()))
+        graph.expect(make_image(stamp=graph.stamp))
+        frame = graph.pipeline.frames[-1]
+        assert frame.depth.camera == frame.camera
+
+
 @pytest.mark.parametrize(
     'reliability', [ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT]
 )

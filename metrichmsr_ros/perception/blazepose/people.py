@@ -53,11 +53,14 @@ def is_person(landmarks: Landmarks, *, width: int, height: int, min_score: float
     )
 
 
-def is_new_person(landmarks: Landmarks, *, width: int, height: int) -> np.ndarray:
+def is_new_person(
+    landmarks: Landmarks, *, width: int, height: int, min_score: float = MIN_NEW_SCORE
+) -> np.ndarray:
     """Tell which readings of a detector's candidates, after two passes or more, show a person.
 
     Stricter than ``is_person``: the next crop must be the crop that was read, because a crop of a
-    part of a person or of a thing wanders from pass to pass.
+    part of a person or of a thing wanders from pass to pass. A ``min_score`` below
+    ``MIN_NEW_SCORE`` counts as that.
 
     Returns:
         Mask, (N,) bool.
@@ -67,7 +70,7 @@ def is_new_person(landmarks: Landmarks, *, width: int, height: int) -> np.ndarra
     lying = np.cos(landmarks.next_rois[:, 3]) < np.cos(_MAX_TILT)
     min_visibility = np.where(lying, _MIN_SURE_VISIBILITY, _MIN_NEW_VISIBILITY)
     return (
-        is_person(landmarks, width=width, height=height, min_score=MIN_NEW_SCORE)
+        is_person(landmarks, width=width, height=height, min_score=max(min_score, MIN_NEW_SCORE))
         & (landmarks.visibility.mean(axis=1) >= min_visibility)
         & (shift <= _MAX_SHIFT * sides)
         & (np.abs(np.log(landmarks.next_rois[:, 2] / sides)) <= _MAX_GROWTH)
