@@ -48,6 +48,8 @@ class DepthSummary:
         figures: By name, over images; an image's figure is the mean over its priors. The figure
             ``all_abs_rel_over_prior`` is an image's AbsRel over that of its priors,
             ``all_abs_rel_where_seen`` its AbsRel if anybody is seen in it.
+        of_prior: Mean AbsRel over that of the priors, where anybody is seen.
+        of_prior_error: One standard error of it, over images.
     """
 
     scenes: str
@@ -55,6 +57,8 @@ class DepthSummary:
     method: str
     frames: int
     figures: dict[str, Statistic]
+    of_prior: float
+    of_prior_error: float
 
 
 @dataclass(frozen=True)
@@ -150,18 +154,37 @@ def _summarise(
         after[_ABS_REL] / before[_ABS_REL] for after, before in zip(found, priors, strict=True)
     ]
     figures[_ABS_REL_SEEN] = [image[_ABS_REL] if image[_SEEN] > 0 else math.nan for image in found]
+    seen = [
+        (after[_ABS_REL], before[_ABS_REL])
+        for after, before in zip(found, priors, strict=True)
+        if after[_SEEN] > 0
+    ]
+    of_prior, of_prior_error = _ratio(seen)
     return DepthSummary(
         *key,
         frames=len(found),
         figures={name: _statistic(values) for name, values in figures.items()},
+        of_prior=of_prior,
+        of_prior_error=of_prior_error,
     )
+
+
+def _ratio(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Return the ratio of two means and one standard error of it (the delta method)."""
+    finite = np.array([pair for pair in pairs if np.isfinite(pair).all()]).reshape(-1, 2)
+    if len(finite) < 2:
+        return math.nan, math.nan
+    after, before = finite.T
+    ratio = after.mean() / before.mean()
+    spread = (after - ratio * before).std(ddof=1)
+    return float(ratio), float(spread / math.sqrt(len(finite)) / before.mean())
 
 
 def _overall(summaries: Sequence[DepthSummary]) -> str:
     """Of prior: of the means of all images; a mean of quotients would be about the easiest."""
     priors = {(one.scenes, one.prior): one for one in summaries if one.method == PRIOR}
     names = ['scenes', 'prior', 'images', 'seen', 'method', 'corrected', *_OVERALL]
-    names += ['median AbsRel', 'of prior', 'where seen', 'of prior']
+    names += ['median AbsRel', 'of prior', 'where seen', 'of prior', '±']
     lines = []
     for summary in summaries:
         figures, before = summary.figures, priors[summary.scenes, summary.prior].figures
@@ -169,13 +192,12 @@ def _overall(summaries: Sequence[DepthSummary]) -> str:
         cells = {name: figures[key].mean for name, key in _OVERALL.items()}
         cells['of prior'] = figures[_ABS_REL].mean / before[_ABS_REL].mean
         medians = [figures[_ABS_REL].median, figures[_RELATIVE].median]
-        seen = figures[_ABS_REL_SEEN].mean
-        seen_of_prior = seen / before[_ABS_REL_SEEN].mean
-        numbers = [figures['corrected'].mean, *cells.values(), *medians, seen, seen_of_prior]
+        seen = [figures[_ABS_REL_SEEN].mean, summary.of_prior, summary.of_prior_error]
+        numbers = [figures['corrected'].mean, *cells.values(), *medians, *seen]
         lines.append([*head, summary.method, *map(_number, numbers)])
     title = (
         'Everywhere: people seen in each image, share of priors that were corrected, means over '
-        'images, medians, and means over images in which anybody is seen'
+        'images, medians, and means over images in which anybody is seen, with one standard error'
     )
     return _markdown(title, names, lines)
 

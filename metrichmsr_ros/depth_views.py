@@ -32,7 +32,7 @@ from metrichmsr_ros.perception.depth_sources.ground_plane import (
 from metrichmsr_ros.perception.pipeline import build_pipeline, Pipeline
 from metrichmsr_ros.structures import DepthImage, Frame, People, TrackState
 
-RENDERED_DRAWS, MEASURED_DRAWS = 3, 10  # priors of each image
+RENDERED_DRAWS, MEASURED_DRAWS = 8, 10  # priors of each image
 SCALES = (1.25, 0.8)
 BENT = PriorErrors(scale=0, shift=0, flattening=0, blur_px=0, glass=0)
 _ON_FLOOR = 0.02  # metres from its plane

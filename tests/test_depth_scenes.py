@@ -197,8 +197,15 @@ def test_folders_are_gone_on_with_and_belong_to_one_seed(tmp_path, scenes, monke
     assert len(found) == 128
     assert found[3].depth_z == pytest.approx(scenes[3].depth_z, rel=1e-3, nan_ok=True)
     assert np.array_equal(found[3].person, scenes[3].person)
-    with pytest.raises(ValueError, match='seed 5, not 6'):
+    with pytest.raises(ValueError, match=r'made with seed 5, pose network \w+, not with seed 6'):
         render_scenes(tmp_path, scenes=1, seed=6)
+    made_with = tmp_path / 'made_with.txt'
+    made_with.write_text(made_with.read_text().replace('network ', 'network 0'))
+    with pytest.raises(ValueError, match=r'pose network 0\w+, not with seed 5, pose network'):
+        render_scenes(tmp_path, scenes=1, seed=5)
+    made_with.unlink()
+    with pytest.raises(ValueError, match='its pose network is unknown'):
+        render_scenes(tmp_path, scenes=1, seed=5)
     with pytest.raises(ValueError, match='positive'):
         render_scenes(tmp_path, scenes=0, seed=5)
     (tmp_path / 'scenes-00000.npz').write_bytes(b'PK not')

@@ -247,3 +247,27 @@ def test_rendered_rooms_from_end_to_end(renderer, methods, tmp_path):
         assert not (view.regions['people'] & (view.regions['near'] | view.regions['far'])).any()
         assert not (view.regions['floor'] & view.regions['people']).any()
     assert all(np.isfinite(s.figures['all_abs_rel'].mean) for s in report.summaries())
+
+
+def test_a_share_of_the_prior_comes_with_its_standard_error():
+    rng = np.random.default_rng(0)
+
+    def of_prior(images):
+        before = rng.uniform(0.1, 0.3, images)
+        after = 0.6 * before + rng.normal(0, 0.05, images)
+        rows = [
+            {
+                'kind': 'depth', 'scenes': 'rooms', 'prior': 'monocular', 'method': method,
+                'name': str(k), 'all_abs_rel': float(values[k]), 'people_seen': float(k > 0),
+            }
+            for method, values in (('prior', before), ('refiner', after))
+            for k in range(images)
+        ]  # fmt: skip
+        prior, refined = DepthReport(tuple(rows)).summaries()
+        assert prior.of_prior == 1.0
+        assert prior.of_prior_error == 0.0
+        assert refined.of_prior == pytest.approx(after[1:].mean() / before[1:].mean())
+        return refined.of_prior, refined.of_prior_error
+
+    ratios, errors = np.array([of_prior(50) for _ in range(300)]).T
+    assert errors.mean() == pytest.approx(ratios.std(), rel=0.15)

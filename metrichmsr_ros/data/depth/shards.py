@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+import hashlib
 from itertools import islice
 import os
 from pathlib import Path
@@ -19,6 +20,7 @@ from metrichmsr_ros.data.depth.groups import GroupSampler
 from metrichmsr_ros.data.depth.scenes import DepthScene, SceneRenderer
 from metrichmsr_ros.data.people.config import SampleConfig
 from metrichmsr_ros.data.rendered.looks import Wardrobe
+from metrichmsr_ros.models.checkpoint import find_checkpoint, WEIGHTS_FILE
 from metrichmsr_ros.models.metric_hmr import MetricHMR
 
 SHARD_SIZE = 64
@@ -26,6 +28,7 @@ SHARD_SIZE = 64
 _SIZES = ((160, 120), (160, 88), (160, 120), (160, 88), (160, 120), (120, 160))
 _FIRST_POSES = 1000  # banks of poses before it are of people for the pose network
 _CHILDREN = 0.06  # as the pose network that estimates them has seen
+_NETWORK = 'blazepose'  # that ships
 _HALF = ('depth_z', 'mesh_z', 'rays')
 
 
@@ -85,7 +88,7 @@ def render_scenes(
         progress: Called with the number of scenes so far.
 
     Raises:
-        ValueError: ``scenes`` is not positive, or the folder is another seed's.
+        ValueError: ``scenes`` is not positive, or the folder was made with something else.
     """
     if scenes < 1:
         raise ValueError(f'scenes={scenes} must be positive')
@@ -125,20 +128,29 @@ def scene_renderer(seed: int) -> SceneRenderer:
     """Return a renderer of the default body, its poses and clothes those of a seed."""
     body = BodyModel.load()
     config = SampleConfig(pose_seed=_FIRST_POSES + seed, children=_CHILDREN)
-    network = MetricHMR.from_pretrained('blazepose', body=body)
+    network = MetricHMR.from_pretrained(_NETWORK, body=body)
     sampler = GroupSampler(config, body=body, network=network)
     return SceneRenderer(sampler, Wardrobe(body, _FIRST_POSES + seed))
 
 
 def _claim(folder: Path, seed: int) -> None:
-    """Write down a new folder's seed, or check an old one's."""
-    path = folder / 'seed.txt'
+    """Write down what a new folder is made with, or check it of an old one.
+
+    Anchors are estimates of the pose network that ships: those of an older one err differently.
+    """
+    weights = (find_checkpoint(_NETWORK) / WEIGHTS_FILE).read_bytes()
+    wanted = f'seed {seed}, pose network {hashlib.sha256(weights).hexdigest()[:12]}'
+    path = folder / 'made_with.txt'
     if not path.exists():
+        if any(folder.glob('scenes-*.npz')):
+            raise ValueError(
+                f'{folder} has scenes but no {path.name}: its pose network is unknown'
+            )
         folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(f'{seed}\n', encoding='utf-8')
+        path.write_text(f'{wanted}\n', encoding='utf-8')
     found = path.read_text(encoding='utf-8').strip()
-    if found != str(seed):
-        raise ValueError(f'{folder} was made with seed {found}, not {seed}')
+    if found != wanted:
+        raise ValueError(f'{folder} was made with {found}, not with {wanted}')
 
 
 def _write(path: Path, scenes: DepthScenes) -> None:
