@@ -38,8 +38,8 @@ class LossWeights:
             keeps β from drifting.
         height: 0.05 m at the end; with the depth it is the metric scale, so as dear as joints.
         log_depth: The relative error of the distance, 0.05 at the end: the paper's point.
-        pelvis_likelihood: Teaches σ alone: the factor only sets its speed.
-        confidence: Teaches the confidence alone, like the likelihood.
+        pelvis_likelihood: Teaches σ, never the place; what the encoders feel of it is small.
+        confidence: Teaches the confidence, never the body, in the same way.
         balance: Eq. 4; the usual 0.01, enough to keep experts alive.
     """
 
