@@ -4,6 +4,7 @@ import cv2
 from graph import Graph, HEIGHT, make_depth, make_image, make_info, running, WIDTH
 import numpy as np
 import pytest
+from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from sensor_msgs_py.point_cloud2 import read_points
@@ -217,14 +218,20 @@ def test_depth_is_paired_and_scaled_to_its_own_size(context: None) -> None:
         assert got.depth_z[1, 1] == np.float32(2.5)
 
 
+def start_with_depth(graph: Graph) -> tuple[Publisher, Publisher]:
+    """Start the graph and return publishers of depth and its CameraInfo that are heard."""
+    graph.listen_to_people()
+    depth = graph.probe.create_publisher(Image, 'depth', 10)
+    info = graph.probe.create_publisher(CameraInfo, 'depth_camera_info', 10)
+    graph.start()
+    graph.spin_until(lambda: depth.get_subscription_count() == 1)
+    graph.spin_until(lambda: info.get_subscription_count() == 1)
+    return depth, info
+
+
 def test_depth_with_a_camera_info_of_its_own(context: None) -> None:
     with running(depth_source='topic') as graph:
-        graph.listen_to_people()
-        depth = graph.probe.create_publisher(Image, 'depth', 10)
-        info = graph.probe.create_publisher(CameraInfo, 'depth_camera_info', 10)
-        graph.start()
-        graph.spin_until(lambda: depth.get_subscription_count() == 1)
-        graph.spin_until(lambda: info.get_subscription_count() == 1)
+        depth, info = start_with_depth(graph)
         info.publish(make_info(width=20, height=30, focal=33.0))
         graph.spin_until(lambda: graph.node._inputs.depth_cameras.seen)
         pixels = np.full((30, 20), 1.5, np.float32)
@@ -237,12 +244,7 @@ def test_depth_whose_camera_info_knows_nothing_has_the_camera_of_the_image(
     context: None,
 ) -> None:
     with running(depth_source='topic') as graph:
-        graph.listen_to_people()
-        depth = graph.probe.create_publisher(Image, 'depth', 10)
-        info = graph.probe.create_publisher(CameraInfo, 'depth_camera_info', 10)
-        graph.start()
-        graph.spin_until(lambda: depth.get_subscription_count() == 1)
-        graph.spin_until(lambda: info.get_subscription_count() == 1)
+        depth, info = start_with_depth(graph)
         info.publish(make_info(focal=0.0))
         graph.spin_until(lambda: graph.node._inputs.depth_cameras.seen)
         pixels = np.full((HEIGHT, WIDTH), 1.5, np.float32)
