@@ -25,7 +25,11 @@ RESULT_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 TOPICS: dict[str, tuple[type, str]] = {
     'people': (PersonArray, 'everybody in the image, also when nobody is'),
     'markers': (MarkerArray, 'meshes, TRIANGLE_LIST, one per person'),
-    'depth/image_rect': (Image, 'depth on the rectified image, as `depth_encoding` says'),
+    'depth/image_rect': (
+        Image,
+        'depth rectified with K (see its `camera_info`; `image_proc` takes P, which differs after '
+        '`alpha` scaling), as `depth_encoding` says',
+    ),
     'depth/camera_info': (CameraInfo, 'camera of depth/image_rect, without distortion'),
     'depth/image': (Image, 'the same, pixel for pixel on the input image'),
     'points': (PointCloud2, 'organised cloud of that depth, in the colours of the image'),
