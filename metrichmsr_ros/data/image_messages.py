@@ -158,8 +158,10 @@ def _is_cut_jpeg(data: bytes) -> bool:
     Drivers may send a buffer that is longer than the JPEG in it, and a picture within its header
     (a thumbnail) has an end of its own: what counts is an end after the last start of a scan.
     """
+    if not data.startswith(b'\xff\xd8'):
+        return False
     scan = data.rfind(b'\xff\xda')
-    return data.startswith(b'\xff\xd8') and data.find(b'\xff\xd9', max(scan, 0)) < 0
+    return data.find(b'\xff\xd9', max(scan, 0)) < 0
 
 
 def decode_depth(message: Any) -> np.ndarray:

@@ -46,10 +46,11 @@ class Rhythm:
     def add(self, stamp: int) -> bool:
         """Take a stamp, ns; return whether time goes on, which it does not after a jump back."""
         newest, self._newest = self._newest, stamp
-        if newest is None or stamp > newest:
-            self._gaps.extend([] if newest is None else [stamp - newest])
+        if newest is None:
             return True
-        return stamp == newest
+        if stamp > newest:
+            self._gaps.append(stamp - newest)
+        return stamp >= newest
 
     @property
     def period(self) -> float:

@@ -68,7 +68,7 @@ _HIPS_SPREAD = (0.012, 0.025, 0.014)
 _FACE = slice(0, 11)
 _FACE_SPREAD = 0.2  # of the logarithm of a face's size over the model's
 _FACE_RAISED = 0.015  # all of it, metres
-_MODEL_HEIGHT = 1.69
+MODEL_HEIGHT = 1.69
 # The kind of joint that a landmark stays beside when bones grow; else its own.
 _BESIDE = {
     'nose': 'head', 'eye_inner': 'head', 'eye': 'head', 'eye_outer': 'head', 'ear': 'head',
@@ -126,7 +126,7 @@ def draw_marks(
     larger = (_FACE_SPREAD * draws.normal()).expm1()[:, None, None]
     moved[:, _FACE] += larger * (face - face.mean(0))
     moved[:, _FACE, 1] += _FACE_RAISED * draws.normal(1)
-    moved = moved * (height / _MODEL_HEIGHT)[:, None, None]
+    moved = moved * (height / MODEL_HEIGHT)[:, None, None]
     return moved + growth[:, list(BESIDE)]
 
 

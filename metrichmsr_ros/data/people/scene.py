@@ -15,9 +15,9 @@ from torch import Tensor
 from metrichmsr_ros.data.people.config import SampleConfig
 from metrichmsr_ros.data.people.draws import Draws
 from metrichmsr_ros.data.people.lens import Lenses
+from metrichmsr_ros.data.people.physique import MODEL_HEIGHT
 
 _SIZES = ((640, 480), (640, 360), (848, 480), (1280, 720), (1280, 960), (1920, 1080), (480, 640))
-TYPICAL_HEIGHT = 1.69  # metres
 _SOLE = 0.03  # metres below the lowest landmark
 # Anchors that a camera may look at: nose, shoulder, hip, knee, ankle of either side.
 _ANCHORS = (0, 11, 12, 23, 24, 11, 12, 23, 24, 25, 26, 28)
@@ -83,7 +83,7 @@ def place(
     share = draws.log_uniform(*config.apparent_height)
     # In heights: did the limits hold for all alike, who is small in the picture would be short.
     heights_away = lenses.focal[:, 1] / (share * lenses.size[:, 1])
-    near, far = (limit / TYPICAL_HEIGHT for limit in config.distance)
+    near, far = (limit / MODEL_HEIGHT for limit in config.distance)
     distance = heights_away.clamp(near, far) * height * draws.uniform(0.9, 1.1)
     # The anchor's pixel, more often near the middle than at the border.
     place_ = (draws.uniform(-0.5, 0.5, 2) + draws.uniform(-0.5, 0.5, 2)) * 0.75

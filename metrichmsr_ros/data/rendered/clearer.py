@@ -28,7 +28,13 @@ _MIN_DEPTH = 0.2  # metres; what is nearer keeps its mark
 
 
 def clearer(
-    draws: Draws, evidence: Evidence, target: Target, *, body: BodyModel, physique: float = 1.0
+    draws: Draws,
+    evidence: Evidence,
+    target: Target,
+    *,
+    body: BodyModel,
+    face: Tensor,
+    physique: float = 1.0,
 ) -> Evidence:
     """Return what might have been read of B people on a photograph.
 
@@ -40,11 +46,12 @@ def clearer(
         evidence: What was read on renders.
         target: Its truth.
         body: Of the people.
+        face: As for ``draw_marks``.
         physique: Factor on how far each mark is moved with its joint.
     """
     share = draws.log_uniform(CLEAREST, 1.0)
     world, relative_depth = _world(draws, evidence, target, share.sqrt()[:, None])
-    marks = physique * _marks(draws, target, body, share)
+    marks = physique * _marks(draws, target, body, face, share)
     return replace(
         evidence,
         rays=_rays(evidence.rays, target.landmarks, marks, share[:, None, None]),
@@ -53,10 +60,9 @@ def clearer(
     )
 
 
-def _marks(draws: Draws, target: Target, body: BodyModel, share: Tensor) -> Tensor:
+def _marks(draws: Draws, target: Target, body: BodyModel, face: Tensor, share: Tensor) -> Tensor:
     """Return how far each landmark is moved, (B, 33, 3), metres, camera axes."""
     still = torch.zeros_like(target.joints)
-    face = body.blazepose(body.v_template)[:11]
     marks = draw_marks(draws, still, target.height, face, rendered=share)
     turned, _ = forward_kinematics(
         target.rotations, still, parents=body.parent_index, hops=body.hops

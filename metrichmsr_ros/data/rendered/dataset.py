@@ -56,6 +56,7 @@ class RenderedPeople:
             names = ', '.join(str(folder) for folder in folders)
             raise ValueError(f'{names}: BlazePose lost all of the {len(readings)} people')
         self.body, self.physique = body, physique
+        self._face = body.blazepose(body.v_template)[:11]
 
     def __len__(self) -> int:
         return len(self.readings)
@@ -73,7 +74,12 @@ class RenderedPeople:
         evidence, target = drawn.evidence, drawn.target
         if self.physique > 0:
             evidence = clearer(
-                Draws(n, generator), evidence, target, body=self.body, physique=self.physique
+                Draws(n, generator),
+                evidence,
+                target,
+                body=self.body,
+                face=self._face,
+                physique=self.physique,
             )
         turned = torch.rand(n, generator=generator) < 0.5
         return (
