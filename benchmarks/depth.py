@@ -21,6 +21,7 @@ from metrichmsr_ros.evaluate_depth import depth_methods
 from metrichmsr_ros.evaluate_depth_sets import score_index, score_rendered
 from metrichmsr_ros.models.depth_refiner import DEFAULT_REFINER, DepthRefiner
 from metrichmsr_ros.perception.anchors import people_anchors
+from metrichmsr_ros.perception.blazepose.assets import best_landmark_network
 from metrichmsr_ros.perception.config import PipelineConfig
 from metrichmsr_ros.structures import DepthImage
 
@@ -44,12 +45,12 @@ def main() -> None:
     parser.add_argument('index', type=Path, nargs='?', help='images with measured depth')
     parser.add_argument('--frames', type=int, default=60, help='for each number of people')
     parser.add_argument('--refiner', default=DEFAULT_REFINER, help='checkpoint of train-depth')
-    parser.add_argument('--landmark-network', default=PipelineConfig.landmark_network)
+    parser.add_argument('--landmark-network', default=best_landmark_network())
     options = parser.parse_args()
     network = options.landmark_network
     print_header(f'depth brought into the scale of estimated people, landmark network {network}')
     methods = depth_methods(DepthRefiner.from_pretrained(options.refiner))
-    config, last = PipelineConfig(id_seed=0, landmark_network=options.landmark_network), _Last()
+    config, last = PipelineConfig(id_seed=0, landmark_network=network), _Last()
     rows = score_rendered(methods, config, frames=options.frames, show=last)
     print('\n' + DepthReport(tuple(rows)).table())
     if options.index is not None:

@@ -56,6 +56,7 @@ def run_depth(arguments: argparse.Namespace) -> DepthReport:
         from metrichmsr_ros.evaluate_depth import depth_methods, REFINER
         from metrichmsr_ros.evaluate_depth_sets import score_index, score_rendered
         from metrichmsr_ros.models.depth_refiner import DEFAULT_REFINER, DepthRefiner
+        from metrichmsr_ros.perception.blazepose.assets import best_landmark_network
         from metrichmsr_ros.perception.config import PipelineConfig
 
     _refuse(arguments, _FOR_PEOPLE, 'is not for --task depth')
@@ -69,7 +70,7 @@ def run_depth(arguments: argparse.Namespace) -> DepthReport:
         estimator=arguments.method or PipelineConfig.estimator,
         checkpoint=arguments.checkpoint or '',
         body_model=arguments.body_model,
-        landmark_network=arguments.landmark_network or PipelineConfig.landmark_network,
+        landmark_network=arguments.landmark_network or best_landmark_network(),
         id_seed=0,
     )
     methods = depth_methods(refiner)

@@ -5,12 +5,13 @@ People are estimated, never true ones: who is missed is missed. Letters: H, W im
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
 
+from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.data.depth.corruption import (
     PriorErrors,
     spoil_depth,
@@ -22,6 +23,8 @@ from metrichmsr_ros.data.index import IndexImage
 from metrichmsr_ros.depth_metrics import Contacts, distance_regions, find_contacts, near_surface
 from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.geometry.mesh_depth import MeshDepth, MeshRaycaster
+from metrichmsr_ros.infer import people_finder
+from metrichmsr_ros.models.methods import build_method
 from metrichmsr_ros.perception.config import PipelineConfig
 from metrichmsr_ros.perception.depth_sources.base import NETWORK_SCALE_SIGMA, NETWORK_SHIFT_SIGMA
 from metrichmsr_ros.perception.depth_sources.ground_plane import (
@@ -29,7 +32,7 @@ from metrichmsr_ros.perception.depth_sources.ground_plane import (
     SCALE_SIGMA,
     SHIFT_SIGMA,
 )
-from metrichmsr_ros.perception.pipeline import build_pipeline, Pipeline
+from metrichmsr_ros.perception.pipeline import Pipeline
 from metrichmsr_ros.structures import DepthImage, Frame, People, TrackState
 
 RENDERED_DRAWS, MEASURED_DRAWS = 8, 10  # priors of each image
@@ -39,6 +42,7 @@ _ON_FLOOR = 0.02  # metres from its plane
 _SURFACE_STEP = 8  # every which vertex, or pixel, of a person is enough to tell what is near
 
 NamedPrior = tuple[str, DepthImage]
+SeePeople = Callable[[Frame], tuple[People, MeshDepth]]
 
 
 @dataclass(frozen=True)
@@ -80,13 +84,29 @@ def network_prior(depth_z: np.ndarray, camera: Camera) -> DepthImage:
     )
 
 
-def single_images(config: PipelineConfig) -> Pipeline:
-    """Return a pipeline that looks for people everywhere in each image."""
-    return build_pipeline(replace(config, depth_source='none', detector_budget_ms=None))
+def single_images(config: PipelineConfig) -> SeePeople:
+    """Return what sees the people of images on their own, as ``metrichmsr infer`` does.
+
+    Args:
+        config: Method, checkpoint, body and landmark network.
+
+    Raises:
+        AssetError: A file of BlazePose is missing or corrupt.
+        ValueError: The method's checkpoint is missing or is for another body.
+    """
+    body = BodyModel.load(config.body_model)
+    estimator = build_method(config.estimator, body, checkpoint=config.checkpoint or None)
+    find, raycaster = people_finder(config.landmark_network), MeshRaycaster(body.faces)
+
+    def see(frame: Frame) -> tuple[People, MeshDepth]:
+        people = estimator.estimate(frame, find(frame))
+        return people, raycaster.cast(people.vertices, frame.camera)
+
+    return see
 
 
 def see_people(pipeline: Pipeline, frame: Frame) -> tuple[People, MeshDepth]:
-    """Return who is seen and the depth of their surfaces, whose ``person`` indexes them."""
+    """Return whom a stream's pipeline sees, and their surfaces, whose ``person`` indexes them."""
     scene = pipeline.process(frame, want_mesh=True)
     assert scene.mesh is not None
     seen = [state != TrackState.PREDICTED for state in scene.people.states]
@@ -94,29 +114,27 @@ def see_people(pipeline: Pipeline, frame: Frame) -> tuple[People, MeshDepth]:
 
 
 def rendered_views(
-    renderer: SceneRenderer, pipeline: Pipeline, *, people: int, frames: int
+    renderer: SceneRenderer, see: SeePeople, *, people: int, frames: int
 ) -> Iterator[DepthView]:
     """Yield photographs of rendered rooms with so many people.
 
     Args:
         renderer: As from ``scene_renderer``, of ``PHOTOGRAPH_SEED``.
-        pipeline: For single images, of the renderer's body.
+        see: Sees people of the renderer's body in single images.
         people: 0 to 3.
         frames: How many photographs.
     """
-    raycaster = MeshRaycaster(pipeline.body.faces)
-    drawn = draw_photographs(renderer, raycaster, people=people)
+    drawn = draw_photographs(renderer, people=people)
     for number, photograph in enumerate(islice(drawn, frames)):
-        pipeline.reset()
-        yield _rendered_view(photograph, pipeline, people=people, number=number)
+        yield _rendered_view(photograph, see, people=people, number=number)
 
 
 def _rendered_view(
-    photograph: Photograph, pipeline: Pipeline, *, people: int, number: int
+    photograph: Photograph, see: SeePeople, *, people: int, number: int
 ) -> DepthView:
     camera, true_z = photograph.camera, photograph.depth_z
     frame = Frame(photograph.image, camera, stamp=0)
-    estimated, mesh = see_people(pipeline, frame)
+    estimated, mesh = see(frame)
     rays, down, height = camera.pixel_rays(), photograph.down, photograph.height
     on_people = photograph.seen >= 0
     points = rays * true_z[..., None]
@@ -146,12 +164,12 @@ def _rendered_view(
     )
 
 
-def measured_views(images: Sequence[IndexImage], pipeline: Pipeline) -> Iterator[DepthView]:
+def measured_views(images: Sequence[IndexImage], see: SeePeople) -> Iterator[DepthView]:
     """Yield the images whose depth a sensor measured; priors are that depth, 25 % off and bent.
 
     Args:
         images: Of an index; those without measured depth are passed over.
-        pipeline: For single images.
+        see: Sees people in single images.
 
     Raises:
         ValueError: A file is missing or wrong.
@@ -159,13 +177,12 @@ def measured_views(images: Sequence[IndexImage], pipeline: Pipeline) -> Iterator
     for image in images:
         true_z = image.read_depth_z()
         if true_z is not None:
-            pipeline.reset()
-            yield _measured_view(image, true_z, pipeline)
+            yield _measured_view(image, true_z, see)
 
 
-def _measured_view(image: IndexImage, true_z: np.ndarray, pipeline: Pipeline) -> DepthView:
+def _measured_view(image: IndexImage, true_z: np.ndarray, see: SeePeople) -> DepthView:
     frame = Frame(image.read_image(), image.camera, stamp=0)
-    people, mesh = see_people(pipeline, frame)
+    people, mesh = see(frame)
     on_people = image.people_pixels()
     points = image.camera.pixel_rays() * true_z[..., None]
     surface = None  # in a box without a mask there is more than the person

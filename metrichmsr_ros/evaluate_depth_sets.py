@@ -33,7 +33,7 @@ def score_index(
     Args:
         path: The index.
         methods: By name.
-        config: Of the pipeline that sees people.
+        config: Of what sees people.
         show: As of ``score_views``.
 
     Raises:
@@ -57,25 +57,23 @@ def score_rendered(
 
     Args:
         methods: By name.
-        config: Of the pipeline that sees people; the body is the one that ships.
+        config: Of what sees people, and of the pipeline of videos; the body is the one that ships.
         frames: Photographs for each number of people, and frames of each video.
         people: How many there are, in turn.
         show: As of ``score_views``.
 
     Raises:
-        ValueError: ``frames`` is not positive, or the pipeline has another body.
+        ValueError: ``frames`` is not positive, or the body is another.
     """
     if frames < 1:
         raise ValueError(f'frames={frames} must be positive')
     if config.body_model is not None:
         raise ValueError('the people of rendered rooms have the body that ships: no --body-model')
-    renderer, pipeline = scene_renderer(PHOTOGRAPH_SEED), single_images(config)
+    renderer, see = scene_renderer(PHOTOGRAPH_SEED), single_images(config)
     rows: list[Row] = []
     for count in people:
         bar = ProgressBar(frames, f'photographs with {people_label(count)}')
-        for number, view in enumerate(
-            rendered_views(renderer, pipeline, people=count, frames=frames)
-        ):
+        for number, view in enumerate(rendered_views(renderer, see, people=count, frames=frames)):
             rows += score_views([view], methods, show=show)
             bar(number + 1)
     stream = build_pipeline(replace(config, depth_source='none'))

@@ -43,15 +43,36 @@ LandmarkFinder = Callable[[IndexImage, Frame], Landmarks]
 
 
 def landmark_finder(*, true_boxes: bool, landmark_network: str = FULL) -> LandmarkFinder:
-    """Return what finds the people of an image and reads their landmarks.
-
-    A person's crop is turned and sized by a first look, the detector's or, about a true box, a
-    pass of the landmark network; then it is read until it has settled, as tracking has it, and
-    once more in the mirror.
+    """Return what reads the landmarks of the people of an image.
 
     Args:
-        true_boxes: Take the boxes of the index, and keep all of them; else detect on every tile of
-            the image, and keep those in whom the landmark network sees a person, once each.
+        true_boxes: Take the boxes of the index, and keep all of them; a first pass about each
+            turns and sizes the crop. Else ``people_finder`` finds them.
+        landmark_network: One of ``LANDMARK_NETWORKS``.
+
+    Raises:
+        AssetError: A file of BlazePose is missing or corrupt.
+    """
+    if not true_boxes:
+        find_people = people_finder(landmark_network)
+        return lambda image, frame: find_people(frame)
+    landmarker = BlazePoseLandmarker(find_assets(landmark_network=landmark_network))
+
+    def read(image: IndexImage, frame: Frame) -> Landmarks:
+        boxes = np.array([person.box for person in image.people]).reshape(-1, 4)
+        return landmarker.read_boxes(frame.image, boxes)
+
+    return read
+
+
+def people_finder(landmark_network: str = FULL) -> Callable[[Frame], Landmarks]:
+    """Return what finds the people of an image on its own and reads their landmarks.
+
+    The detector looks at every tile of the image. Each candidate is read until its crop has
+    settled, as tracking has it, and once more in the mirror; those in whom the landmark network
+    sees a person are kept, once each.
+
+    Args:
         landmark_network: One of ``LANDMARK_NETWORKS``.
 
     Raises:
@@ -59,12 +80,9 @@ def landmark_finder(*, true_boxes: bool, landmark_network: str = FULL) -> Landma
     """
     assets = find_assets(landmark_network=landmark_network)
     landmarker = BlazePoseLandmarker(assets)
-    detector = None if true_boxes else BlazePoseDetector(assets, budget_ms=None)
+    detector = BlazePoseDetector(assets, budget_ms=None)
 
-    def find(image: IndexImage, frame: Frame) -> Landmarks:
-        if detector is None:
-            boxes = np.array([person.box for person in image.people]).reshape(-1, 4)
-            return landmarker.read_boxes(frame.image, boxes)
+    def find(frame: Frame) -> Landmarks:
         rois = detector.detect(frame).rois
         landmarks = landmarker.read(frame.image, rois, passes=_PASSES, mirrored=True)
         height, width = frame.image.shape[:2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 import json
 from types import SimpleNamespace
 
@@ -28,7 +29,6 @@ from metrichmsr_ros.depth_views import (
 )
 from metrichmsr_ros.evaluate_depth import depth_methods, REFINER, score_video, score_views
 from metrichmsr_ros.evaluate_depth_sets import score_index, score_rendered
-from metrichmsr_ros.geometry.mesh_depth import MeshRaycaster
 from metrichmsr_ros.models.depth_refiner import DepthRefiner
 from metrichmsr_ros.models.metric_hmr import MetricHMR
 from metrichmsr_ros.perception.blazepose.assets import AssetError, find_assets
@@ -132,7 +132,7 @@ def write_index(folder, **depth):
 
 def test_measured_depth_is_made_wrong_and_corrected_with_a_picture(tmp_path, world, methods):
     path = write_index(tmp_path, depth_z={'file': 'depth.png', 'metres_per_unit': 0.001})
-    views = list(measured_views(read_index(path), make_pipeline(world)))
+    views = list(measured_views(read_index(path), partial(see_people, make_pipeline(world))))
     show = DepthPictures(tmp_path / 'pictures', refined=REFINER)
     rows = score_views(views, methods, show=show)
     (prior, median, *_) = DepthReport(tuple(rows)).summaries()
@@ -218,9 +218,8 @@ def renderer() -> SceneRenderer:
 
 
 def test_photographs_show_so_many_people_at_their_distances(renderer):
-    raycaster = MeshRaycaster(BodyModel.load().faces)
     for people in (0, 2):
-        photograph = next(draw_photographs(renderer, raycaster, people=people))
+        photograph = next(draw_photographs(renderer, people=people))
         assert photograph.image.shape == (HEIGHT, WIDTH, 3)
         assert photograph.camera.width == WIDTH
         assert set(np.unique(photograph.seen)) - {-1} == set(range(people))
@@ -228,7 +227,7 @@ def test_photographs_show_so_many_people_at_their_distances(renderer):
             seen = np.median(photograph.depth_z[photograph.seen == i])
             assert surface[:, 2].min() - 0.3 < seen < surface[:, 2].max() + 0.1
     with pytest.raises(ValueError, match='0 to 3'):
-        next(draw_photographs(renderer, raycaster, people=4))
+        next(draw_photographs(renderer, people=4))
 
 
 def test_rendered_rooms_from_end_to_end(renderer, methods, tmp_path):
@@ -236,8 +235,8 @@ def test_rendered_rooms_from_end_to_end(renderer, methods, tmp_path):
         find_assets()
     except AssetError as error:
         pytest.skip(str(error))
-    pipeline = single_images(PipelineConfig(device='cpu', id_seed=0))
-    views = list(rendered_views(renderer, pipeline, people=1, frames=2))
+    see = single_images(PipelineConfig())
+    views = list(rendered_views(renderer, see, people=1, frames=2))
     rows = score_views(views, methods, show=DepthPictures(tmp_path, refined=REFINER))
     report = DepthReport(tuple(rows))
     assert {row['prior'] for row in rows} == {'monocular', 'floor'}

@@ -51,13 +51,12 @@ class Photograph:
 
 
 def draw_photographs(
-    renderer: SceneRenderer, raycaster: MeshRaycaster, *, people: int, seed: int = PHOTOGRAPH_SEED
+    renderer: SceneRenderer, *, people: int, seed: int = PHOTOGRAPH_SEED
 ) -> Iterator[Photograph]:
     """Draw photographs without end.
 
     Args:
         renderer: As from ``scene_renderer``, of the same seed.
-        raycaster: Of the renderer's body.
         people: How many are in each, all of them mostly visible and 1 to 8 m away. 0 = rooms that
             everybody has left.
         seed: Decides everything, together with the renderer's.
@@ -79,7 +78,7 @@ def draw_photographs(
         camera = camera_of(lens).resized(WIDTH, HEIGHT)
         photograph = _photograph(renderer, groups, index, rows, camera, rng, empty=not people)
         known = np.isfinite(photograph.depth_z).mean()
-        if known >= MOSTLY and _mostly_visible(photograph, raycaster):
+        if known >= MOSTLY and _mostly_visible(photograph, renderer.raycaster):
             yield photograph
 
 

@@ -69,13 +69,17 @@ class DepthScene:
 
 
 class SceneRenderer:
-    """Draws and renders scenes of one body."""
+    """Draws and renders scenes of one body.
+
+    Attributes:
+        raycaster: Of that body.
+    """
 
     def __init__(self, sampler: GroupSampler, wardrobe: Wardrobe) -> None:
         body: BodyModel = wardrobe.body
         self._sampler, self._wardrobe = sampler, wardrobe
         self._renderer = CropRenderer(body.faces, num_vertices=body.num_vertices)
-        self._raycaster = MeshRaycaster(body.faces)
+        self.raycaster = MeshRaycaster(body.faces)
 
     def draw(
         self, seed: tuple[int, ...], *, size: tuple[int, int] | None = None
@@ -118,9 +122,9 @@ class SceneRenderer:
         rows = np.flatnonzero(groups.camera.numpy() == index)
         image, depth_z, seen, down = self.picture(groups, index, rows, camera, rng)
         estimate = groups.estimate.numpy()[rows]
-        mesh = self._raycaster.cast(estimate, camera)
+        mesh = self.raycaster.cast(estimate, camera)
         found = _detected(mesh.person, seen, len(rows), rng)
-        mesh = self._raycaster.cast(estimate[found], camera)
+        mesh = self.raycaster.cast(estimate[found], camera)
         sigma = np.full(MAX_PEOPLE, np.nan, np.float32)
         sigma[: len(found)] = groups.sigma.numpy()[rows[found]]
         return DepthScene(

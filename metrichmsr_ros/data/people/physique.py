@@ -94,7 +94,7 @@ def draw_growth(draws: Draws, rest: Tensor) -> Tensor:
     share = (mean + spread * draws.normal(len(kinds)) + ratio * draws.normal(1)).expm1()
     moved = [torch.zeros_like(rest[:, 0])]
     for joint, parent in enumerate(PARENTS[1:], start=1):
-        own = share[:, [kinds.index(_kind(JOINT_NAMES[joint]))]]
+        own = share[:, [kinds.index(kind_of(JOINT_NAMES[joint]))]]
         moved.append(moved[parent] + own * (rest[:, joint] - rest[:, parent]))
     return torch.stack(moved, 1)
 
@@ -120,9 +120,9 @@ def draw_marks(
     if rendered is not None:
         mean = 0.001 * torch.tensor(list(_MARKS.values()), device=draws.device)
         moved = moved - rendered[:, None, None] * mean
-    moved = moved[:, [kinds.index(_kind(name)) for name in BLAZEPOSE_NAMES]]
-    outwards = draws.device_tensor([_outwards(name) for name in BLAZEPOSE_NAMES])
-    moved = torch.cat([moved[..., :1] * outwards[:, None], moved[..., 1:]], -1)
+    moved = moved[:, [kinds.index(kind_of(name)) for name in BLAZEPOSE_NAMES]]
+    sides = draws.device_tensor([outwards(name) for name in BLAZEPOSE_NAMES])
+    moved = torch.cat([moved[..., :1] * sides[:, None], moved[..., 1:]], -1)
     larger = (_FACE_SPREAD * draws.normal()).expm1()[:, None, None]
     moved[:, _FACE] += larger * (face - face.mean(0))
     moved[:, _FACE, 1] += _FACE_RAISED * draws.normal(1)
@@ -136,19 +136,20 @@ def grown_height(height: Tensor, growth: Tensor) -> Tensor:
     return height + growth[:, JOINT_INDEX['head'], 1] - ankle
 
 
-def _kind(name: str) -> str:
+def kind_of(name: str) -> str:
+    """Return the name of a joint or landmark without its side."""
     for side in ('left_', 'right_'):
         name = name.removeprefix(side)
     return name.removesuffix('_left').removesuffix('_right')
 
 
-def _outwards(name: str) -> float:
+def outwards(name: str) -> float:
     """Return the sign of x towards the outside: SMPL's x is the body's left."""
     return 0.0 if name == 'nose' else 1.0 if 'left' in name else -1.0
 
 
 def _beside(name: str) -> int:
-    kind = _BESIDE.get(_kind(name), _kind(name))
+    kind = _BESIDE.get(kind_of(name), kind_of(name))
     side = 'left' if 'left' in name else 'right'
     return JOINT_INDEX.get(kind, JOINT_INDEX.get(f'{side}_{kind}', 0))
 
