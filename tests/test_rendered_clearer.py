@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from metrichmsr_ros.body.body_model import BodyModel
+from metrichmsr_ros.body.body_points import BodyPoints
+from metrichmsr_ros.body.joints import JOINT_INDEX
 from metrichmsr_ros.data.people.config import SampleConfig
 from metrichmsr_ros.data.people.draws import Draws
 from metrichmsr_ros.data.people.noise import CLEAREST
@@ -35,13 +37,13 @@ def exact(body):
 
 def draw(evidence, target, body, **options):
     generator = torch.Generator().manual_seed(1)
-    return drawn_by(generator, evidence, target, body, **options)
+    return drawn_by(generator, evidence, target, body, **options)[0]
 
 
 def drawn_by(generator, evidence, target, body, **options):
     face = body.blazepose(body.v_template)[:11]
     draws = Draws(len(target), generator)
-    return clearer(draws, evidence, target, body=body, face=face, **options)
+    return clearer(draws, evidence, target, points=BodyPoints(body), face=face, **options)
 
 
 def test_what_is_right_stays_but_for_its_size(exact, body):
@@ -101,9 +103,10 @@ def test_unknown_landmarks_stay_unknown(exact, body):
 def test_marks_move_in_metres_and_not_in_angles(exact, body):
     evidence, target = exact
     generator = torch.Generator().manual_seed(1)
-    moved = [drawn_by(generator, evidence, target, body) for _ in range(40)]
-    shift = torch.stack([side.rays for side in moved])[..., :2].std(0).norm(dim=-1)
-    metres = shift * target.landmarks[..., 2]
+    drawn = [drawn_by(generator, evidence, target, body) for _ in range(40)]
+    # Beside where the person's own landmarks are, at their own depth.
+    off = torch.stack([(e.rays - t.landmarks / t.landmarks[..., 2:])[..., :2] for e, t in drawn])
+    metres = off.std(0).norm(dim=-1) * target.landmarks[..., 2]
     ahead = target.landmarks[..., 2] > 0.5
     near, far = target.pelvis[:, 2] < 2.5, target.pelvis[:, 2] > 4
     for some in (near, far):
@@ -111,3 +114,35 @@ def test_marks_move_in_metres_and_not_in_angles(exact, body):
         assert ((medians > 0.008) & (medians < 0.05)).all()
         # Hips lie higher or lower along the trunk.
         assert medians[[23, 24]].min() > 1.2 * medians[[11, 12, 13, 14, 25, 26]].max()
+
+
+def test_people_have_bones_of_their_own(exact, body):
+    evidence, target = exact
+    generator = torch.Generator().manual_seed(1)
+    drawn = [drawn_by(generator, evidence, target, body)[1] for _ in range(60)]
+
+    def bone(side, start, end):
+        joints = side.joints
+        return (joints[:, JOINT_INDEX[end]] - joints[:, JOINT_INDEX[start]]).norm(dim=-1)
+
+    for start, end, mean, spread in (
+        ('left_shoulder', 'left_elbow', 0.05, 0.03),
+        ('right_knee', 'right_ankle', 0.0, 0.042),
+    ):
+        ratio = torch.stack([bone(side, start, end) for side in drawn]) / bone(target, start, end)
+        assert ratio.log().mean() == pytest.approx(mean, abs=0.01)
+        assert ratio.log().std() == pytest.approx(spread, rel=0.15)
+    heights = torch.stack([side.height for side in drawn])
+    assert (heights.std(0) > 0.005).all()
+    assert (heights.mean(0) / target.height - 1).abs().mean() < 0.01
+    for side in drawn:
+        assert torch.equal(side.pelvis, target.pelvis)
+        assert torch.equal(side.shape, target.shape)
+
+
+def test_without_physique_the_truth_stays(exact, body):
+    evidence, target = exact
+    generator = torch.Generator().manual_seed(1)
+    _, same = drawn_by(generator, evidence, target, body, physique=0.0)
+    for name, value in vars(same).items():
+        assert torch.allclose(value.float(), getattr(target, name).float(), atol=1e-5), name

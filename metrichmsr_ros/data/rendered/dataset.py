@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from metrichmsr_ros.body.body_model import BodyModel
+from metrichmsr_ros.body.body_points import BodyPoints
 from metrichmsr_ros.body.landmarks import MIRRORED_LANDMARKS
 from metrichmsr_ros.data.people.draws import Draws
 from metrichmsr_ros.data.people.pose_bank import MIRRORED
@@ -44,7 +45,7 @@ class RenderedPeople:
         Args:
             folders: One or more.
             body: Of the people.
-            physique: Factor on how far marks are moved.
+            physique: Factor on how far bones and marks are moved.
 
         Raises:
             ValueError: One is no such folder, a shard is broken, or BlazePose lost everybody.
@@ -55,7 +56,7 @@ class RenderedPeople:
         if not len(self.readings):
             names = ', '.join(str(folder) for folder in folders)
             raise ValueError(f'{names}: BlazePose lost all of the {len(readings)} people')
-        self.body, self.physique = body, physique
+        self._points, self.physique = BodyPoints(body), physique
         self._face = body.blazepose(body.v_template)[:11]
 
     def __len__(self) -> int:
@@ -73,11 +74,11 @@ class RenderedPeople:
         drawn = self.readings[torch.randint(len(self), (n,), generator=generator)]
         evidence, target = drawn.evidence, drawn.target
         if self.physique > 0:
-            evidence = clearer(
+            evidence, target = clearer(
                 Draws(n, generator),
                 evidence,
                 target,
-                body=self.body,
+                points=self._points,
                 face=self._face,
                 physique=self.physique,
             )
