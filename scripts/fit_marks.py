@@ -30,22 +30,38 @@ ROUNDS = 20
 
 
 def main() -> None:
-    """Print a row for each kind of landmark, millimetres."""
+    """Print a row for each kind of landmark, millimetres, and beside it those of two halves."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('folders', type=Path, nargs='+', help='of metrichmsr render')
     arguments = parser.parse_args()
     readings = Readings.joined([read_folder(folder) for folder in arguments.folders])
     readings = readings[found(readings)]
-    turns, across, offset, seen = _sides(readings, BodyModel.load())
-    print(f'# {len(readings)} people: outwards, up, to the front; the same of two halves; points')
+    print(f'# {len(readings)} people: outwards, up, to the front; the same of every other one')
+    halves = [readings[half::2] for half in range(2)]
+    every, *others = (offsets(part, BodyModel.load()) for part in (readings, *halves))
+    for kind, values in every.items():
+        print(f'    {kind!r}: {_row(values)},  # {" ".join(_row(half[kind]) for half in others)}')
+
+
+def _row(values: Tensor) -> str:
+    return str(tuple(round(1000 * value) for value in values.tolist()))
+
+
+def offsets(readings: Readings, body: BodyModel) -> dict[str, Tensor]:
+    """Return where the points of each kind are marked, (3,), metres, left and right alike.
+
+    Args:
+        readings: Of people of ``body``, none of them lost.
+        body: Theirs.
+    """
+    turns, across, offset, seen = _sides(readings, body)
+    fitted = {}
     for kind in dict.fromkeys(map(kind_of, BLAZEPOSE_NAMES)):
         index = [i for i, name in enumerate(BLAZEPOSE_NAMES) if kind_of(name) == kind]
         chosen = seen[:, index].flatten()
-        parts = [side[:, index].flatten(0, 1)[chosen] for side in (turns, across, offset)]
-        row = 1000 * fit(*parts)
-        halves = [1000 * fit(*(part[i::2] for part in parts)) for i in range(2)]
-        cells = [tuple(map(round, values.tolist())) for values in (row, *halves)]
-        print(f'    {kind!r}: {cells[0]},  # {cells[1]} {cells[2]} {len(parts[0])}')
+        parts = (side[:, index].flatten(0, 1)[chosen] for side in (turns, across, offset))
+        fitted[kind] = fit(*parts)
+    return fitted
 
 
 def fit(turns: Tensor, across: Tensor, offset: Tensor) -> Tensor:

@@ -40,9 +40,10 @@ _SHARES = {
     **dict.fromkeys(('knee', 'ankle'), 0.43),
     **dict.fromkeys(('spine1', 'spine2', 'spine3', 'neck', 'head'), -0.57),
 }
-# Where BlazePose marks its points on clean renders, less ``BodyModel.blazepose``, millimetres:
-# outwards (of hands towards the fingertips), up, to the front in the rest pose (T-pose). All of it
-# makes people look smaller, which photographs do not show: painted faces, hands like mittens.
+# Where BlazePose marks its points on renders, less ``BodyModel.blazepose``, millimetres: outwards
+# (of hands towards the fingertips), up, to the front in the rest pose (T-pose), turned with the
+# joint (``scripts/fit_marks.py``). Faces are painted, hands like mittens, hips higher than on
+# photographs.
 _MARKS = {
     'nose': (0, 14, -21),
     'eye_inner': (-3, 1, -15),
