@@ -1,13 +1,16 @@
 """Every rule of reading a CameraInfo or a calibration file."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 
 from metrichmsr_ros.geometry.camera import Camera, CameraError
 
 K = np.array([[610.0, 0, 322.5], [0, 590.0, 236.25], [0, 0, 1]])
+P = np.array([[500.0, 0, 315], [0, 505.0, 242], [0, 0, 1]])  # of rectified images
 D = {
     'plumb_bob': [-0.31, 0.12, 0.0012, -0.0008, -0.03],
     'rational_polynomial': [0.62, 0.21, 0.0005, -0.0004, 0.011, 0.97, 0.31, 0.035],
@@ -24,14 +27,56 @@ def camera_info(**changes) -> SimpleNamespace:
     values = {
         'width': 640, 'height': 480, 'distortion_model': 'plumb_bob', 'd': D['plumb_bob'],
         'k': K.ravel().tolist(), 'p': [500.0, 0, 315, 0, 0, 505.0, 242, 0, 0, 0, 1, 0],
-        'binning_x': 0, 'binning_y': 0, 'roi': NO_ROI,
+        'r': np.eye(3).ravel().tolist(), 'binning_x': 0, 'binning_y': 0, 'roi': NO_ROI,
     }  # fmt: skip
     return SimpleNamespace(**{**values, **changes})
 
 
 def test_raw_image_reads_k_and_d():
     lens = Camera.from_camera_info(camera_info(), width=640, height=480)
+    assert lens == replace(camera(), K_rectified=P)
+    assert lens != camera()
+
+
+def test_rectified_images_have_the_matrix_of_p():
+    lens = Camera.from_camera_info(camera_info(), width=640, height=480)
+    pinhole = lens.rectified()
+    assert pinhole.K.tolist() == [[500, 0, 315], [0, 505, 242], [0, 0, 1]]
+    assert not pinhole.has_distortion
+    reference = cv2.initUndistortRectifyMap(
+        lens.K, lens.D, np.eye(3), pinhole.K, (640, 480), cv2.CV_32FC1
+    )
+    for ours, theirs in zip(lens.rectify_maps(), reference, strict=True):
+        seen = ours > -1e4
+        assert seen.mean() > 0.9
+        np.testing.assert_allclose(ours[seen], theirs[seen], atol=2e-3)
+    roi = SimpleNamespace(x_offset=100, y_offset=60, width=400, height=300, do_rectify=False)
+    info = camera_info(roi=roi, binning_x=2, binning_y=2)
+    part = Camera.from_camera_info(info, width=200, height=150).rectified()
+    np.testing.assert_allclose(part.K[:2, 2], [(215.5 - 1) / 2, (182.5 - 1) / 2])
+    np.testing.assert_allclose(lens.resized(320, 240).rectified().K[0, 0], 250)
+    assert lens.camera_info_values()['p'] == camera_info().p
+
+
+@pytest.mark.parametrize(
+    'changes',
+    [
+        {'p': [0.0] * 12},
+        {'p': [500.0, 0, np.nan, 0, 0, 505.0, 242, 0, 0, 0, 1, 0]},
+        {'p': [500.0, 3.0, 315, 0, 0, 505.0, 242, 0, 0, 0, 1, 0]},
+        {'p': [1e9, 0, 315, 0, 0, 505.0, 242, 0, 0, 0, 1, 0]},
+        {'r': [0.8, 0.6, 0, -0.6, 0.8, 0, 0, 0, 1.0]},
+    ],
+)
+def test_without_a_p_for_this_frame_rectified_images_keep_k(changes):
+    lens = Camera.from_camera_info(camera_info(**changes), width=640, height=480)
     assert lens == camera()
+    assert lens.rectified() == Camera(640, 480, K)
+
+
+def test_an_image_without_distortion_is_its_own_rectified_one():
+    lens = Camera.from_camera_info(camera_info(d=[]), width=640, height=480)
+    assert lens.rectified() == Camera(640, 480, K)
 
 
 def test_rectified_image_reads_p():
@@ -42,7 +87,7 @@ def test_rectified_image_reads_p():
 
 def test_uniform_scaling():
     lens = Camera.from_camera_info(camera_info(), width=320, height=240)
-    assert lens == camera().resized(320, 240)
+    assert lens == replace(camera(), K_rectified=P).resized(320, 240)
     # 641x481 halved by integer division is still the same image.
     odd = Camera.from_camera_info(camera_info(width=641, height=481), width=320, height=240)
     assert odd.K[0, 0] == pytest.approx(610 * 320 / 641)
@@ -69,7 +114,8 @@ def test_unequal_binning():
 def test_no_distortion_by_whatever_name():
     for model, d in [('', []), ('', [0.0] * 5), ('equidistant', [0.0] * 4), ('plumb_bob', [])]:
         info = camera_info(distortion_model=model, d=d)
-        assert Camera.from_camera_info(info, width=640, height=480) == Camera(640, 480, K)
+        lens = Camera.from_camera_info(info, width=640, height=480)
+        assert lens == Camera(640, 480, K, K_rectified=P)
 
 
 def test_zero_k_is_uncalibrated():
@@ -142,8 +188,9 @@ projection_matrix: {{rows: 3, cols: 4, data: [500, 0, 315, 0, 0, 505, 242, 0, 0,
 def test_calibration_yaml(tmp_path):
     path = tmp_path / 'head.yaml'
     path.write_text(YAML.format(k=K.ravel().tolist(), d=D['plumb_bob']))
-    assert Camera.from_calibration_yaml(path) == camera()
-    assert Camera.from_calibration_yaml(path, width=320, height=240) == camera().resized(320, 240)
+    lens = replace(camera(), K_rectified=P)
+    assert Camera.from_calibration_yaml(path) == lens
+    assert Camera.from_calibration_yaml(path, width=320, height=240) == lens.resized(320, 240)
     assert Camera.from_calibration_yaml(path, rectified=True).K[0, 0] == 500
 
 

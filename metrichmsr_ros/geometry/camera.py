@@ -6,7 +6,7 @@ centres. Everything here is distortion-aware; there is no pinhole shortcut.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -51,6 +51,7 @@ class Camera:
             on input means none.
         distortion_model: 'plumb_bob', 'rational_polynomial' or 'equidistant' (fisheye).
         calibrated: False where the focal length is a guess.
+        K_rectified: K of the rectified image, (3, 3) float64, read-only; empty where it is K.
 
     Raises:
         CameraError: A value breaks a rule; names both.
@@ -62,14 +63,19 @@ class Camera:
     D: np.ndarray = field(default_factory=lambda: np.zeros(0))
     distortion_model: str = 'plumb_bob'
     calibrated: bool = True
+    K_rectified: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
     def __post_init__(self) -> None:
         width, height = check_size(self.width, self.height, 'camera')
         K = check_reach(check_matrix(self.K, 'K'), width, height)
         D = check_coefficients(self.distortion_model, self.D)
-        K.setflags(write=False)
-        D.setflags(write=False)
-        for name, value in (('width', width), ('height', height), ('K', K), ('D', D)):
+        rectified = np.array(self.K_rectified, np.float64)
+        if rectified.size:
+            rectified = check_reach(check_matrix(rectified, 'K_rectified'), width, height)
+        object.__setattr__(self, 'width', width)
+        object.__setattr__(self, 'height', height)
+        for name, value in (('K', K), ('D', D), ('K_rectified', rectified)):
+            value.setflags(write=False)
             object.__setattr__(self, name, value)
 
     @classmethod
@@ -96,7 +102,7 @@ class Camera:
         intrinsics = read_camera_info(info, width=width, height=height, rectified=rectified)
         if intrinsics is None:
             return cls.uncalibrated(width, height)
-        camera = cls(width, height, intrinsics.K, intrinsics.D, intrinsics.distortion_model)
+        camera = cls(width, height, **vars(intrinsics))
         camera._check_field()
         return camera
 
@@ -183,12 +189,19 @@ class Camera:
     def resized(self, width: int, height: int) -> Camera:
         """Return the camera of the same image resized (as ``cv2.resize`` does it)."""
         width, height = check_size(width, height, 'image')
-        K = scale_intrinsics(self.K, width / self.width, height / self.height)
-        return Camera(width, height, K, self.D, self.distortion_model, self.calibrated)
+        K, K_rectified = (
+            scale_intrinsics(K, width / self.width, height / self.height) if K.size else K
+            for K in (self.K, self.K_rectified)
+        )
+        return replace(self, width=width, height=height, K=K, K_rectified=K_rectified)
 
     def rectified(self) -> Camera:
-        """Return the pinhole camera of the same size and K."""
-        return Camera(self.width, self.height, self.K, calibrated=self.calibrated)
+        """Return the pinhole camera of the rectified image, of the same size.
+
+        An image without distortion is its own, as in ``image_geometry``.
+        """
+        K = self.K_rectified if self.has_distortion and self.K_rectified.size else self.K
+        return Camera(self.width, self.height, K, calibrated=self.calibrated)
 
     def rectify_maps(self) -> tuple[np.ndarray, np.ndarray]:
         """Return ``cv2.remap``'s two maps from this image to that of ``rectified()``, cached.
@@ -203,7 +216,7 @@ class Camera:
 
     def camera_info_values(self) -> dict[str, Any]:
         """Return CameraInfo's fields for this camera, by name, as plain Python values."""
-        K = self.K
+        K, P = self.K, self.rectified().K
         return {
             'width': self.width,
             'height': self.height,
@@ -211,7 +224,7 @@ class Camera:
             'd': self.D.tolist(),
             'k': K.ravel().tolist(),
             'r': np.eye(3).ravel().tolist(),
-            'p': np.hstack((K, np.zeros((3, 1)))).ravel().tolist(),
+            'p': np.hstack((P, np.zeros((3, 1)))).ravel().tolist(),
         }
 
     def __eq__(self, other: object) -> bool:
@@ -235,8 +248,9 @@ class Camera:
 
     @cached_property
     def _key(self) -> tuple[Any, ...]:
-        size = (self.width, self.height)
-        return (*size, self._pinhole, self._coefficients, self.distortion_model, self.calibrated)
+        size, rectified = (self.width, self.height), tuple(self.K_rectified.ravel().tolist())
+        lens = (self._pinhole, self._coefficients, self.distortion_model)
+        return (*size, *lens, self.calibrated, rectified)
 
     @cached_property
     def _pinhole(self) -> tuple[float, float, float, float]:

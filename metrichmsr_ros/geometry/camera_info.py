@@ -1,6 +1,6 @@
 """CameraInfo-like values → intrinsics of the image that was in fact received.
 
-Works on anything with CameraInfo's attributes (``k d p width height distortion_model binning_x
+Works on anything with CameraInfo's attributes (``k d p r width height distortion_model binning_x
 binning_y roi``); imports no ROS.
 """
 
@@ -33,11 +33,13 @@ class Intrinsics:
         K: [fx 0 cx; 0 fy cy; 0 0 1], (3, 3) float64, pixels.
         D: Distortion coefficients, (n,) float64.
         distortion_model: Name of the model D belongs to.
+        K_rectified: The same of the rectified image, (3, 3) float64, pixels; empty where it is K.
     """
 
     K: np.ndarray
     D: np.ndarray
     distortion_model: str
+    K_rectified: np.ndarray
 
 
 def scale_intrinsics(K: np.ndarray, scale_x: float, scale_y: float) -> np.ndarray:
@@ -116,13 +118,17 @@ def read_camera_info(
         return None
     if rectified:
         # P's fourth column is the baseline to the other camera of a pair; our origin is this one.
-        K = check_matrix(_numbers(info.p, 12, 'P').reshape(3, 4)[:, :3], 'P')
+        K, P = check_matrix(_numbers(info.p, 12, 'P').reshape(3, 4)[:, :3], 'P'), None
         model, D = 'plumb_bob', np.zeros(0)
     else:
-        K = check_matrix(k, 'K')
+        K, P = check_matrix(k, 'K'), _rectified_matrix(info, k)
         model, D = _read_distortion(info)
-    K = _received(K, info, width, height)
-    return Intrinsics(K=K, D=check_coefficients(model, D), distortion_model=model)
+    return Intrinsics(
+        K=_received(K, info, width, height),
+        D=check_coefficients(model, D),
+        distortion_model=model,
+        K_rectified=np.zeros(0) if P is None else _received(P, info, width, height),
+    )
 
 
 def read_calibration_yaml(path: str | Path) -> SimpleNamespace:
@@ -143,6 +149,7 @@ def read_calibration_yaml(path: str | Path) -> SimpleNamespace:
             k=values['camera_matrix']['data'],
             d=values['distortion_coefficients']['data'],
             p=values.get('projection_matrix', {}).get('data', [0.0] * 12),
+            r=values.get('rectification_matrix', {}).get('data', [0.0] * 9),
             binning_x=0,
             binning_y=0,
             roi=SimpleNamespace(x_offset=0, y_offset=0, width=0, height=0, do_rectify=False),
@@ -161,6 +168,22 @@ def _numbers(values: Any, length: int | None, name: str) -> np.ndarray:
     if not np.isfinite(numbers).all():
         raise CameraError(f'{name} must be finite, got {numbers.tolist()}')
     return numbers
+
+
+def _rectified_matrix(info: Any, k: np.ndarray) -> np.ndarray | None:
+    """Return P's camera matrix; None where it is K, or none, or rectification turns the image too.
+
+    What a pair of cameras is turned to is another frame than the image's. An image that is not
+    rectified does not need P: what is wrong with it is no reason to refuse the image.
+    """
+    try:
+        R = _numbers(info.r, 9, 'R')
+        P = check_matrix(_numbers(info.p, 12, 'P').reshape(3, 4)[:, :3], 'P')
+        check_reach(P, info.width, info.height)
+    except CameraError:
+        return None
+    turned = R.any() and not np.allclose(R, np.eye(3).ravel(), atol=1e-6)
+    return None if turned or np.array_equal(P, k) else P
 
 
 def _read_distortion(info: Any) -> tuple[str, np.ndarray]:

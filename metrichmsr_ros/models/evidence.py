@@ -130,7 +130,8 @@ def rays_of_pixels(camera: Camera, pixels: np.ndarray) -> tuple[np.ndarray, np.n
     rays = camera.unproject(pixels)
     exact = np.isfinite(rays).all(axis=-1)
     if not exact.all():
-        rays = np.where(exact[..., None], rays, camera.rectified().unproject(pixels))
+        straight = Camera(camera.width, camera.height, camera.K)
+        rays = np.where(exact[..., None], rays, straight.unproject(pixels))
     return rays, exact & finite
 
 

@@ -95,6 +95,6 @@ def _contents(info: Any) -> tuple[Any, ...]:
     roi = info.roi
     return (
         info.width, info.height, info.distortion_model, tuple(info.d), tuple(info.k),
-        tuple(info.p), info.binning_x, info.binning_y, roi.x_offset, roi.y_offset, roi.height,
-        roi.width, roi.do_rectify,
+        tuple(info.r), tuple(info.p), info.binning_x, info.binning_y, roi.x_offset, roi.y_offset,
+        roi.height, roi.width, roi.do_rectify,
     )  # fmt: skip

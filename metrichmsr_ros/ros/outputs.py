@@ -27,8 +27,8 @@ TOPICS: dict[str, tuple[type, str]] = {
     'markers': (MarkerArray, 'meshes, TRIANGLE_LIST, one per person'),
     'depth/image_rect': (
         Image,
-        'depth rectified with K (see its `camera_info`; `image_proc` takes P, which differs after '
-        '`alpha` scaling), as `depth_encoding` says',
+        'depth on the pixels of the rectified image, as `depth_encoding` says; P, as `image_proc` '
+        'has it, or K where P is not set or R turns the image',
     ),
     'depth/camera_info': (CameraInfo, 'camera of depth/image_rect, without distortion'),
     'depth/image': (Image, 'the same, pixel for pixel on the input image'),

@@ -1,5 +1,6 @@
 """Depth images, clouds and the depth's state, as ROS sees them."""
 
+import cv2
 from fakes import BACKGROUND, PERSON
 from graph import Graph, HEIGHT, make_info, running, set_parameter, WIDTH
 from metrichmsr_msgs.msg import PersonArray
@@ -90,6 +91,29 @@ def test_image_and_camera_are_what_depth_image_proc_expects(context: None, encod
     ours = np.stack([points[axis] for axis in 'xyz'], -1)
     np.testing.assert_allclose(ours[valid], expected, atol=1e-5)
     assert np.isnan(ours[~valid]).all()
+
+
+def test_rectified_depth_lies_on_image_procs_pixels(context: None) -> None:
+    """With alpha = 1 ``camera_calibration`` gives P a shorter focal length than K."""
+    P = [40.0, 0.0, WIDTH / 2, 0.0, 0.0, 40.0, HEIGHT / 2, 0.0, 0.0, 0.0, 1.0, 0.0]
+    lens = make_info(d=[-0.2, 0.05, 0.0, 0.0, 0.0], p=P)
+    with running(depth_source='ground') as graph:
+        for name in (IMAGE, INFO):
+            graph.listen(KINDS[name], f'metrichmsr/{name}')
+        graph.start(lens)
+        got = received(graph)
+    image, info = got[IMAGE], got[INFO]
+    assert info.p.tolist() == P
+    assert info.k.tolist() == [P[i] for i in (0, 1, 2, 4, 5, 6, 8, 9, 10)]
+    K, D = np.array(lens.k).reshape(3, 3), np.array(lens.d)
+    u, v = cv2.initUndistortRectifyMap(
+        K, D, np.eye(3), np.array(info.k).reshape(3, 3), (WIDTH, HEIGHT), cv2.CV_32FC1
+    )
+    inside = (u > -0.5) & (v > -0.5) & (u < WIDTH - 0.5) & (v < HEIGHT - 0.5)
+    depth_z = np.frombuffer(image.data, np.float32).reshape(HEIGHT, WIDTH)
+    assert 0.3 < inside.mean() < 0.99
+    # But for the one unknown pixel of the fake depth.
+    assert (np.isfinite(depth_z) != inside).sum() <= 2
 
 
 def test_the_encoding_can_be_changed_while_the_node_runs(context: None) -> None:

@@ -54,7 +54,8 @@ class MapAnythingDepth:
         camera, image = frame.camera, frame.image
         if camera.has_distortion:
             image = cv2.remap(image, *camera.rectify_maps(), interpolation=cv2.INTER_LINEAR)
-        views = self._preprocess([{'img': image, 'intrinsics': camera.K.astype(np.float32)}])
+        K = camera.rectified().K.astype(np.float32)
+        views = self._preprocess([{'img': image, 'intrinsics': K}])
         with torch.inference_mode():
             found = self._network.infer(views, use_amp=self._use_amp, apply_mask=True)[0]
         depth_z = cv2.remap(
@@ -100,8 +101,9 @@ def network_pixels(camera: Camera, view: dict[str, Any]) -> tuple[np.ndarray, np
     # The new principal point says what was cut off left and above, a whole number of pixels.
     middle = np.asarray(view['intrinsics'])[0, :2, 2]
     spare = size * factor - resized
-    cut = np.rint((camera.K[:2, 2] + 0.5) * factor - spare / 2 - 0.5 - middle)
-    straight = camera.pixel_rays()[..., :2] * camera.K[[0, 1], [0, 1]] + camera.K[:2, 2]
+    K = camera.rectified().K
+    cut = np.rint((K[:2, 2] + 0.5) * factor - spare / 2 - 0.5 - middle)
+    straight = camera.pixel_rays()[..., :2] * K[[0, 1], [0, 1]] + K[:2, 2]
     pixels = (straight + 0.5) * (resized / size) - 0.5 - cut
     pixels = np.nan_to_num(pixels, nan=-1e4).astype(np.float32)
     return pixels[..., 0].copy(), pixels[..., 1].copy()
