@@ -82,13 +82,13 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             '--checkpoint',
             metavar='FOLDER',
-            help='weights for --method metrichmr, of any size (default: shipped)',
+            help='weights for --method metrichmr, of any size (default: those that ship for the '
+            'landmark network)',
         )
         command.add_argument(
             '--landmark-network',
             choices=LANDMARK_NETWORKS,
-            help='of BlazePose (default: heavy where it has been fetched; for depth full, as the '
-            'node)',
+            help='of BlazePose (default: heavy where it has been fetched)',
         )
     add_train(commands)
     add_render(commands)
@@ -216,7 +216,9 @@ def _evaluate_videos(arguments: argparse.Namespace, body: BodyModel) -> None:
     network = arguments.landmark_network or best_landmark_network()
     figures = videos.evaluate_sequences(
         videos.read_sequences(str(arguments.index)),
-        estimator=build_method(arguments.method, body, checkpoint=arguments.checkpoint),
+        estimator=build_method(
+            arguments.method, body, checkpoint=arguments.checkpoint, landmark_network=network
+        ),
         landmarker=BlazePoseLandmarker(find_assets(landmark_network=network)),
         bodies=videos.load_bodies(arguments.smpl),
     )
@@ -241,10 +243,12 @@ def _predict(
         from metrichmsr_ros.infer import check_images, infer, landmark_finder
         from metrichmsr_ros.models.methods import build_method
 
-    estimator = build_method(arguments.method, body, checkpoint=arguments.checkpoint)
+    network = arguments.landmark_network or best_landmark_network()
+    estimator = build_method(
+        arguments.method, body, checkpoint=arguments.checkpoint, landmark_network=network
+    )
     check_images(images)
     true_boxes = arguments.boxes == 'index'
-    network = arguments.landmark_network or best_landmark_network()
     find_landmarks = landmark_finder(true_boxes=true_boxes, landmark_network=network)
     logger.info('landmark network: %s', network)
     return infer(

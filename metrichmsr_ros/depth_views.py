@@ -95,7 +95,12 @@ def single_images(config: PipelineConfig) -> SeePeople:
         ValueError: The method's checkpoint is missing or is for another body.
     """
     body = BodyModel.load(config.body_model)
-    estimator = build_method(config.estimator, body, checkpoint=config.checkpoint or None)
+    estimator = build_method(
+        config.estimator,
+        body,
+        checkpoint=config.checkpoint or None,
+        landmark_network=config.landmark_network,
+    )
     find, raycaster = people_finder(config.landmark_network), MeshRaycaster(body.faces)
 
     def see(frame: Frame) -> tuple[People, MeshDepth]:

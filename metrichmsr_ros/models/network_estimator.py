@@ -16,10 +16,12 @@ from metrichmsr_ros.models.gather import evidence_of_landmarks
 from metrichmsr_ros.models.landmark_ik import mesh_boxes
 from metrichmsr_ros.models.metric_hmr import body_of_checkpoint, MetricHMR
 from metrichmsr_ros.models.prediction import Prediction
+from metrichmsr_ros.perception.blazepose.assets import FULL, HEAVY
 from metrichmsr_ros.structures import Frame, Landmarks, NUM_LANDMARKS, People, TrackState
 
 NAME = 'metrichmr'
-DEFAULT_CHECKPOINT = 'blazepose'
+# What ships, by the BlazePose network whose landmarks it was trained for.
+SHIPPED = {FULL: 'blazepose', HEAVY: 'blazepose_heavy'}
 
 
 class NetworkEstimator:
@@ -42,7 +44,7 @@ class NetworkEstimator:
 
     @classmethod
     def from_pretrained(
-        cls, path_or_name: str | PathLike[str] = DEFAULT_CHECKPOINT, *, body: BodyModel
+        cls, path_or_name: str | PathLike[str], *, body: BodyModel
     ) -> NetworkEstimator:
         """Load a checkpoint.
 

@@ -21,7 +21,7 @@ class PipelineConfig:
     Attributes:
         estimator: What makes people metric, one of ``models.methods.METHODS``.
         checkpoint: Folder of a network's weights, or the name of one that ships; '' = the
-            estimator's own.
+            estimator's own, for ``landmark_network``.
         body_model: SMPL-format file, or None for the body that ships.
         landmark_network: Which BlazePose network reads people's landmarks: 'full', or 'heavy',
             more accurate and three to four times slower.

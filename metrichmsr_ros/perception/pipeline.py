@@ -274,7 +274,12 @@ def build_pipeline(config: PipelineConfig) -> Pipeline:
             assets, budget_ms=config.detector_budget_ms, num_threads=config.threads
         ),
         landmarker=BlazePoseLandmarker(assets, num_threads=config.threads),
-        estimator=build_method(config.estimator, body, checkpoint=config.checkpoint or None),
+        estimator=build_method(
+            config.estimator,
+            body,
+            checkpoint=config.checkpoint or None,
+            landmark_network=config.landmark_network,
+        ),
         tracker=Tracker(seed=seed, body=body if config.temporal_filter else None),
         raycaster=raycaster,
         scene_depth=build_scene_depth(config, raycaster, device),

@@ -89,7 +89,9 @@ class Parameters:
         choices=tuple(METHODS),
     )
     checkpoint: str = _parameter(
-        '', 'Folder of weights for metrichmr, of any size; empty = those that ship.'
+        '',
+        'Folder of weights for metrichmr, of any size; empty = those that ship, trained for '
+        'landmark_network.',
     )
     body_model: str = _parameter(
         '', 'SMPL file (.pkl or .npz) to use instead of the default body; empty = default body.'
