@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from metrichmsr_ros import cli
+from metrichmsr_ros.models.methods import build_method
 from metrichmsr_ros.perception.blazepose.assets import AssetError, find_assets
 from metrichmsr_ros.perception.blazepose.landmarker import BlazePoseLandmarker
 
@@ -178,6 +179,13 @@ def test_the_better_network_reads_single_images(index, tmp_path, monkeypatch, ch
     except AssetError as error:
         pytest.skip(str(error))
     files = []
+    weights = []
+
+    def build(name, body, *, landmark_network, **options):
+        weights.append(landmark_network)
+        return build_method(name, body, landmark_network=landmark_network, **options)
+
+    monkeypatch.setattr('metrichmsr_ros.models.methods.build_method', build)
 
     class Network(BlazePoseLandmarker):
         def __init__(self, assets):
@@ -187,6 +195,7 @@ def test_the_better_network_reads_single_images(index, tmp_path, monkeypatch, ch
     monkeypatch.setattr('metrichmsr_ros.infer.BlazePoseLandmarker', Network)
     assert cli.main([*infer_arguments(index, tmp_path), *choice]) == 0
     assert files == read
+    assert files == [f'pose_landmark_{name}.tflite' for name in weights]
 
 
 @pytest.mark.parametrize(

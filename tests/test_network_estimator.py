@@ -11,10 +11,17 @@ from metrichmsr_ros.models.evidence import Evidence
 from metrichmsr_ros.models.methods import build_method
 from metrichmsr_ros.models.metric_hmr import MetricHMR
 from metrichmsr_ros.models.network_config import MetricHMRConfig
-from metrichmsr_ros.models.network_estimator import NAME, NetworkEstimator
-from metrichmsr_ros.perception.blazepose.assets import best_landmark_network, find_assets
+from metrichmsr_ros.models.network_estimator import NAME, NetworkEstimator, SHIPPED
+from metrichmsr_ros.perception.blazepose.assets import (
+    AssetError,
+    best_landmark_network,
+    find_assets,
+    LANDMARK_NETWORKS,
+)
 from metrichmsr_ros.perception.blazepose.landmarker import BlazePoseLandmarker
+from metrichmsr_ros.perception.config import PipelineConfig
 from metrichmsr_ros.perception.detection import detections_from_boxes
+from metrichmsr_ros.perception.pipeline import build_pipeline
 from metrichmsr_ros.structures import Frame, Landmarks, TrackState
 
 CAMERA = Camera.from_fov(640, 480, 1.0)
@@ -115,6 +122,34 @@ def test_is_a_method_by_name(
         build_method(NAME, estimator.body)
     estimator.network.save_pretrained(tmp_path / 'blazepose')
     assert build_method(NAME, estimator.body).name == NAME == 'metrichmr'
+
+
+def weights(network: torch.nn.Module) -> torch.Tensor:
+    return torch.cat([value.flatten().double() for value in network.state_dict().values()])
+
+
+def test_each_landmark_network_has_weights_of_its_own():
+    body = BodyModel.load()
+    own = {name: MetricHMR.from_pretrained(SHIPPED[name], body=body) for name in LANDMARK_NETWORKS}
+    assert not torch.equal(weights(own['full']), weights(own['heavy']))
+    for name, network in own.items():
+        estimator = build_method(NAME, body, landmark_network=name)
+        assert torch.equal(weights(estimator.network), weights(network))
+        chosen = build_method(NAME, body, checkpoint='blazepose', landmark_network=name)
+        assert torch.equal(weights(chosen.network), weights(own['full']))
+        folder = checkpoint.find_checkpoint(SHIPPED[name])
+        assert sum(file.stat().st_size for file in folder.iterdir()) < 20e6
+
+
+@pytest.mark.parametrize('name', LANDMARK_NETWORKS)
+def test_pipelines_take_the_weights_of_their_landmark_network(name: str):
+    try:
+        find_assets(landmark_network=name)
+    except AssetError as error:
+        pytest.skip(str(error))
+    pipeline = build_pipeline(PipelineConfig(device='cpu', landmark_network=name))
+    expected = MetricHMR.from_pretrained(SHIPPED[name], body=pipeline.body)
+    assert torch.equal(weights(pipeline._estimator.network), weights(expected))
 
 
 def test_people_in_boxes_are_read_by_blazepose(estimator: NetworkEstimator):
