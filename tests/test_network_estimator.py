@@ -152,10 +152,11 @@ def test_pipelines_take_the_weights_of_their_landmark_network(name: str):
     assert torch.equal(weights(pipeline._estimator.network), weights(expected))
 
 
-def test_people_in_boxes_are_read_by_blazepose(estimator: NetworkEstimator):
+@pytest.mark.parametrize('name', [None, 'full'])
+def test_people_in_boxes_are_read_by_blazepose(estimator: NetworkEstimator, name: str | None):
     boxes = np.array([[200.0, 100, 300, 400], [350, 80, 470, 420]])
-    found = estimator.network.infer(FRAME.image, CAMERA, boxes)
-    assets = find_assets(landmark_network=best_landmark_network())
+    found = estimator.network.infer(FRAME.image, CAMERA, boxes, landmark_network=name)
+    assets = find_assets(landmark_network=name or best_landmark_network())
     landmarks = BlazePoseLandmarker(assets).read(
         FRAME.image, detections_from_boxes(boxes).rois, passes=6, mirrored=True
     )

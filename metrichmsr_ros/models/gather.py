@@ -33,7 +33,7 @@ def evidence_of_landmarks(
 
 
 def evidence_of_boxes(
-    config: MetricHMRConfig, frame: Frame, boxes: np.ndarray
+    config: MetricHMRConfig, frame: Frame, boxes: np.ndarray, landmark_network: str | None = None
 ) -> Evidence | ImageEvidence:
     """Return evidence about people in boxes, on the CPU.
 
@@ -41,6 +41,7 @@ def evidence_of_boxes(
         config: Of the network.
         frame: The image and its camera.
         boxes: Of whole people: x_min, y_min, x_max, y_max, (N, 4), pixels.
+        landmark_network: One of ``LANDMARK_NETWORKS``, for BlazePose; None = the best there is.
 
     Raises:
         AssetError: BlazePose is needed and its files are missing or corrupt.
@@ -50,14 +51,17 @@ def evidence_of_boxes(
     if frame.image.shape != (height, width, 3):
         raise ValueError(f'image is {frame.image.shape}: it must be ({height}, {width}, 3)')
     if config.image_encoder == BLAZEPOSE:
-        return Evidence.from_landmarks(frame, _landmarker().read_boxes(frame.image, boxes))
+        return Evidence.from_landmarks(
+            frame, _landmarker(landmark_network).read_boxes(frame.image, boxes)
+        )
     return ImageEvidence.from_frame(frame, detections_from_boxes(boxes).rois)
 
 
 @functools.cache
-def _landmarker() -> BlazePoseLandmarker:
+def _landmarker(landmark_network: str | None) -> BlazePoseLandmarker:
     # Only who asks for it waits for the landmark network to load, and only once.
     from metrichmsr_ros.perception.blazepose.assets import best_landmark_network, find_assets
     from metrichmsr_ros.perception.blazepose.landmarker import BlazePoseLandmarker
 
-    return BlazePoseLandmarker(find_assets(landmark_network=best_landmark_network()))
+    network = landmark_network or best_landmark_network()
+    return BlazePoseLandmarker(find_assets(landmark_network=network))

@@ -137,13 +137,22 @@ class MetricHMR(nn.Module):
         return [_in_camera_axes(crop.frame, estimate, gates) for estimate in found]
 
     @torch.inference_mode()
-    def infer(self, image: np.ndarray, camera: Camera, boxes: np.ndarray) -> Prediction:
+    def infer(
+        self,
+        image: np.ndarray,
+        camera: Camera,
+        boxes: np.ndarray,
+        *,
+        landmark_network: str | None = None,
+    ) -> Prediction:
         """Estimate the people in boxes of an image.
 
         Args:
             image: (H, W, 3) uint8, RGB.
             camera: Its camera.
             boxes: Of whole people: x_min, y_min, x_max, y_max, (N, 4), pixels.
+            landmark_network: Which of BlazePose's reads landmarks, where they are needed: the one
+                that these weights were trained for; None = heavy where it has been fetched.
 
         Returns:
             N people, in the order of the boxes, on this module's device.
@@ -152,7 +161,8 @@ class MetricHMR(nn.Module):
             AssetError: BlazePose is needed and its files are missing or corrupt.
             ValueError: A box is empty or not finite, or the image is not of the camera's size.
         """
-        evidence = evidence_of_boxes(self.config, Frame(image, camera, stamp=0), boxes)
+        frame = Frame(image, camera, stamp=0)
+        evidence = evidence_of_boxes(self.config, frame, boxes, landmark_network)
         return self(evidence.to(next(self.parameters()).device))
 
     def save_pretrained(self, folder: str | PathLike[str]) -> None:
