@@ -68,6 +68,8 @@ class RunConfig:
 
     Attributes:
         out: Folder of the run: config.json, log.csv, checkpoint.pt, and the model at the end.
+        init: Checkpoint to begin with, a folder or the name of one that ships; empty = random
+            weights of ``model``.
         seed: Of the weights and of every batch; the validation set has its own.
         steps: Optimizer steps; 0 = as ``minutes`` allow.
         minutes: Time to train, resumed time included; 0 = as ``steps`` say.
@@ -87,6 +89,7 @@ class RunConfig:
     """
 
     out: Path = Path('runs/blazepose')
+    init: str = ''
     seed: int = 0
     steps: int = 0
     minutes: float = 20.0
@@ -126,8 +129,6 @@ class TrainConfig(RunConfig):
     """One training run of the network that makes people metric.
 
     Attributes:
-        init: Checkpoint to begin with, a folder or the name of one that ships; empty = random
-            weights of ``model``.
         workers: Processes that make batches ahead; 0 = in this one.
         validation_people: Size of the validation set; above 256 a multiple of it is used.
         model: Sizes of the network.
@@ -144,7 +145,6 @@ class TrainConfig(RunConfig):
         loss: Weights of the terms.
     """
 
-    init: str = ''
     workers: int = 1
     validation_people: int = 2048
     model: MetricHMRConfig = field(default_factory=MetricHMRConfig)

@@ -65,7 +65,7 @@ def run(config: TrainDepthConfig) -> dict[str, float]:
 
     Raises:
         ValueError: The folder holds a checkpoint and the run does not resume, or the reverse; or
-            the checkpoint or the scenes do not fit the run.
+            a checkpoint or the scenes do not fit the run.
         FloatingPointError: The loss is not a number.
     """
     check_folder(config.out / CHECKPOINT, resume=config.resume)
@@ -92,7 +92,7 @@ def _fixed_batches(scenes: Sequence[DepthScenes], config: TrainDepthConfig) -> l
 class _Trainer(Trainer[DepthRefiner, Example]):
     def __init__(self, config: TrainDepthConfig, validation: Sequence[Example]) -> None:
         torch.manual_seed(config.seed)
-        super().__init__(config, DepthRefiner(config.model))
+        super().__init__(config, _start(config))
         self.config, self.validation = config, validation
 
     def losses(self, batch: Example) -> tuple[Tensor, dict[str, Tensor]]:
@@ -111,6 +111,15 @@ class _Trainer(Trainer[DepthRefiner, Example]):
         """Return the figures of ``validate``."""
         self.state.ema.eval()
         return validate(self.state.ema, self.validation, device=self.device)
+
+
+def _start(config: TrainDepthConfig) -> DepthRefiner:
+    if not config.init:
+        return DepthRefiner(config.model)
+    refiner = DepthRefiner.from_pretrained(config.init)
+    if refiner.config != config.model:
+        raise ValueError(f'init={config.init!r} has other sizes than model')
+    return refiner
 
 
 def _batches(

@@ -89,6 +89,21 @@ def test_a_run_that_was_stopped_ends_with_the_same_bits(tmp_path):
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
 
 
+def test_a_run_may_begin_with_weights_of_another(tmp_path):
+    run(config(tmp_path / 'first', steps=100, batch_size=8, learning_rate=5e-3))
+    start = str(tmp_path / 'first' / 'model')
+    figures = run(config(tmp_path / 'second', init=start, steps=1, learning_rate=1e-9))
+    before, after = (
+        DepthRefiner.from_pretrained(tmp_path / name / 'model').state_dict()
+        for name in ('first', 'second')
+    )
+    for name, value in before.items():
+        torch.testing.assert_close(after[name], value)
+    assert figures['refined_abs_rel'] < 0.99 * figures['affine_abs_rel']
+    with pytest.raises(ValueError, match='has other sizes than model'):
+        run(config(tmp_path / 'third', init=start, model=replace(TINY, dim=2 * TINY.dim)))
+
+
 def test_a_finished_run_is_not_overwritten(tmp_path):
     run(config(tmp_path, steps=1))
     with pytest.raises(ValueError, match='give --resume'):
