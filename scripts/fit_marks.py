@@ -21,8 +21,8 @@ from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.body.landmarks import BLAZEPOSE_NAMES
 from metrichmsr_ros.body.skinning import forward_kinematics
 from metrichmsr_ros.data.people.physique import BESIDE, kind_of, MODEL_HEIGHT, outwards
-from metrichmsr_ros.data.rendered.dataset import found
-from metrichmsr_ros.data.rendered.shards import read_folder, Readings
+from metrichmsr_ros.data.rendered.dataset import read_found
+from metrichmsr_ros.data.rendered.shards import Readings
 
 HUBER = 0.015  # metres across the ray; beyond, an error counts by its length and not its square
 WILD = 0.15  # metres: another place
@@ -34,8 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('folders', type=Path, nargs='+', help='of metrichmsr render')
     arguments = parser.parse_args()
-    readings = Readings.joined([read_folder(folder) for folder in arguments.folders])
-    readings = readings[found(readings)]
+    readings = read_found(arguments.folders)
     print(f'# {len(readings)} people: outwards, up, to the front; the same of every other one')
     halves = [readings[half::2] for half in range(2)]
     every, *others = (offsets(part, BodyModel.load()) for part in (readings, *halves))

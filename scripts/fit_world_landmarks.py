@@ -18,8 +18,7 @@ from metrichmsr_ros.data.people.observe import in_front
 from metrichmsr_ros.data.people.target import joined, Target
 from metrichmsr_ros.data.people.view import rate_view, View
 from metrichmsr_ros.data.people.world_landmarks import HEIGHT, WorldLandmarks
-from metrichmsr_ros.data.rendered.dataset import found, mirror_evidence, mirror_target
-from metrichmsr_ros.data.rendered.shards import read_folder, Readings
+from metrichmsr_ros.data.rendered.dataset import mirror_evidence, mirror_target, read_found
 from metrichmsr_ros.models.canonical import canonical
 from metrichmsr_ros.models.evidence import Evidence
 
@@ -29,8 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('folders', type=Path, nargs='+', help='of metrichmsr render')
     arguments = parser.parse_args()
-    readings = Readings.joined([read_folder(folder) for folder in arguments.folders])
-    readings = readings[found(readings)]
+    readings = read_found(arguments.folders)
     truth, shift, view, said = pairs(
         joined((readings.evidence, mirror_evidence(readings.evidence))),
         joined((readings.target, mirror_target(readings.target))),

@@ -179,7 +179,7 @@ def _rectified_matrix(info: Any, k: np.ndarray) -> np.ndarray | None:
     try:
         R = _numbers(info.r, 9, 'R')
         P = check_matrix(_numbers(info.p, 12, 'P').reshape(3, 4)[:, :3], 'P')
-        check_reach(P, info.width, info.height)
+        check_reach(P, *check_size(info.width, info.height, 'CameraInfo'))
     except CameraError:
         return None
     turned = R.any() and not np.allclose(R, np.eye(3).ravel(), atol=1e-6)

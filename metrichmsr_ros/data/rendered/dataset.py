@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import fields
 from os import PathLike
 from pathlib import Path
@@ -51,11 +52,10 @@ class RenderedPeople:
             ValueError: One is no such folder, a shard is broken, or BlazePose lost everybody.
             OSError: One cannot be read.
         """
-        readings = Readings.joined([read_folder(Path(folder)) for folder in folders])
-        self.readings = readings[found(readings)]
+        self.readings = read_found(folders)
         if not len(self.readings):
             names = ', '.join(str(folder) for folder in folders)
-            raise ValueError(f'{names}: BlazePose lost all of the {len(readings)} people')
+            raise ValueError(f'{names}: BlazePose lost everybody')
         self._points, self.physique = BodyPoints(body), physique
         self._face = body.blazepose(body.v_template)[:11]
 
@@ -116,6 +116,17 @@ class MixedPeople:
             parts.append(self.rest(n - count, generator))
         evidences, targets = zip(*parts, strict=True)
         return joined(evidences), joined(targets)
+
+
+def read_found(folders: Iterable[str | PathLike[str]]) -> Readings:
+    """Return whom BlazePose has not lost, of folders of ``metrichmsr render``.
+
+    Raises:
+        ValueError: One is no such folder, or a shard is broken.
+        OSError: One cannot be read.
+    """
+    readings = Readings.joined([read_folder(Path(folder)) for folder in folders])
+    return readings[found(readings)]
 
 
 def found(readings: Readings) -> Tensor:
