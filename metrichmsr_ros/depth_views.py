@@ -24,7 +24,6 @@ from metrichmsr_ros.depth_metrics import Contacts, distance_regions, find_contac
 from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.geometry.mesh_depth import MeshDepth, MeshRaycaster
 from metrichmsr_ros.infer import people_finder
-from metrichmsr_ros.models.methods import build_method
 from metrichmsr_ros.perception.config import PipelineConfig
 from metrichmsr_ros.perception.depth_sources.base import NETWORK_SCALE_SIGMA, NETWORK_SHIFT_SIGMA
 from metrichmsr_ros.perception.depth_sources.ground_plane import (
@@ -32,7 +31,7 @@ from metrichmsr_ros.perception.depth_sources.ground_plane import (
     SCALE_SIGMA,
     SHIFT_SIGMA,
 )
-from metrichmsr_ros.perception.pipeline import Pipeline
+from metrichmsr_ros.perception.pipeline import build_estimator, Pipeline
 from metrichmsr_ros.structures import DepthImage, Frame, People, TrackState
 
 RENDERED_DRAWS, MEASURED_DRAWS = 8, 10  # priors of each image
@@ -95,12 +94,7 @@ def single_images(config: PipelineConfig) -> SeePeople:
         ValueError: The method's checkpoint is missing or is for another body.
     """
     body = BodyModel.load(config.body_model)
-    estimator = build_method(
-        config.estimator,
-        body,
-        checkpoint=config.checkpoint or None,
-        landmark_network=config.landmark_network,
-    )
+    estimator = build_estimator(config, body)
     find, raycaster = people_finder(config.landmark_network), MeshRaycaster(body.faces)
 
     def see(frame: Frame) -> tuple[People, MeshDepth]:

@@ -19,8 +19,7 @@ from torch import Tensor
 
 from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.body.landmarks import BLAZEPOSE_NAMES
-from metrichmsr_ros.body.skinning import forward_kinematics
-from metrichmsr_ros.data.people.physique import BESIDE, kind_of, MODEL_HEIGHT, outwards
+from metrichmsr_ros.data.people.physique import kind_of, MODEL_HEIGHT, outwards, turns_beside
 from metrichmsr_ros.data.rendered.dataset import read_found
 from metrichmsr_ros.data.rendered.shards import Readings
 
@@ -85,14 +84,10 @@ def fit(turns: Tensor, across: Tensor, offset: Tensor) -> Tensor:
 def _sides(readings: Readings, body: BodyModel) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return T, P and d of all landmarks of all people, and which are seen, (N, 33)."""
     evidence, target = readings.evidence, readings.target
-    still = torch.zeros_like(target.joints)
-    turned, _ = forward_kinematics(
-        target.rotations, still, parents=body.parent_index, hops=body.hops
-    )
     sides = torch.ones(len(BLAZEPOSE_NAMES), 3)
     sides[:, 0] = torch.tensor([outwards(name) for name in BLAZEPOSE_NAMES])
     scale = (target.height / MODEL_HEIGHT)[:, None, None, None]
-    turns = scale * turned[:, list(BESIDE)] * sides[:, None]
+    turns = scale * turns_beside(target.rotations, body) * sides[:, None]
     rays = torch.nn.functional.normalize(evidence.rays, dim=-1)
     across = torch.eye(3) - rays[..., None] * rays[..., None, :]
     offset = evidence.rays * target.landmarks[..., 2:] - target.landmarks

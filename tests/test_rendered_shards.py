@@ -216,7 +216,7 @@ def test_lost_people_are_not_drawn(tmp_path, sampler, body):
     _, target = people.sample(50, torch.Generator().manual_seed(0))
     assert set(target.height.tolist()) <= set(readings.target.height[2:].tolist())
     write_shard(shard_path(tmp_path / 'a', 0), readings[:2])
-    with pytest.raises(ValueError, match='BlazePose lost everybody'):
+    with pytest.raises(ValueError, match='lost all of the 2 people'):
         RenderedPeople(tmp_path / 'a', body=body)
 
 

@@ -251,6 +251,20 @@ def _sound(people: People) -> np.ndarray:
     return finite & (people.pelvis[:, 2] > MIN_DEPTH)
 
 
+def build_estimator(config: PipelineConfig, body: BodyModel) -> Estimator:
+    """Return what makes people metric, with the weights that ``config`` asks for.
+
+    Raises:
+        ValueError: The checkpoint is missing or is for another body.
+    """
+    return build_method(
+        config.estimator,
+        body,
+        checkpoint=config.checkpoint or None,
+        landmark_network=config.landmark_network,
+    )
+
+
 def build_pipeline(config: PipelineConfig) -> Pipeline:
     """Load everything that ``config`` names and make it ready for the first frame.
 
@@ -274,12 +288,7 @@ def build_pipeline(config: PipelineConfig) -> Pipeline:
             assets, budget_ms=config.detector_budget_ms, num_threads=config.threads
         ),
         landmarker=BlazePoseLandmarker(assets, num_threads=config.threads),
-        estimator=build_method(
-            config.estimator,
-            body,
-            checkpoint=config.checkpoint or None,
-            landmark_network=config.landmark_network,
-        ),
+        estimator=build_estimator(config, body),
         tracker=Tracker(seed=seed, body=body if config.temporal_filter else None),
         raycaster=raycaster,
         scene_depth=build_scene_depth(config, raycaster, device),

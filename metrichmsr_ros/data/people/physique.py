@@ -11,8 +11,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.body.joints import JOINT_INDEX, JOINT_NAMES, PARENTS
 from metrichmsr_ros.body.landmarks import BLAZEPOSE_NAMES
+from metrichmsr_ros.body.skinning import forward_kinematics
 from metrichmsr_ros.data.people.draws import Draws
 
 # Bones by the joint at their end: logarithm of the length over the model's, mean and spread. The
@@ -135,6 +137,18 @@ def grown_height(height: Tensor, growth: Tensor) -> Tensor:
     """Return heights (B,) of people whose joints moved by ``growth``: legs, trunk and neck."""
     ankle = growth[:, [JOINT_INDEX['left_ankle'], JOINT_INDEX['right_ankle']], 1].mean(1)
     return height + growth[:, JOINT_INDEX['head'], 1] - ankle
+
+
+def turns_beside(rotations: Tensor, body: BodyModel) -> Tensor:
+    """Return how far the joint beside each landmark is turned from its rest pose, (B, 33, 3, 3).
+
+    Args:
+        rotations: Of each joint in its parent's axes, (B, 24, 3, 3).
+        body: Has these joints.
+    """
+    still = rotations.new_zeros(*rotations.shape[:2], 3)
+    turned, _ = forward_kinematics(rotations, still, parents=body.parent_index, hops=body.hops)
+    return turned[:, list(BESIDE)]
 
 
 def kind_of(name: str) -> str:

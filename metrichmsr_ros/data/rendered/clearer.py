@@ -15,12 +15,17 @@ from torch import Tensor
 
 from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.body.body_points import BodyPoints, PosedPoints
-from metrichmsr_ros.body.skinning import forward_kinematics
 from metrichmsr_ros.data.people.crops import HIPS
 from metrichmsr_ros.data.people.draws import Draws
 from metrichmsr_ros.data.people.noise import CLEAREST, depth_gain, draw_world_height
 from metrichmsr_ros.data.people.observe import crop_width
-from metrichmsr_ros.data.people.physique import BESIDE, draw_growth, draw_marks, grown_height
+from metrichmsr_ros.data.people.physique import (
+    BESIDE,
+    draw_growth,
+    draw_marks,
+    grown_height,
+    turns_beside,
+)
 from metrichmsr_ros.data.people.target import Target
 from metrichmsr_ros.models.canonical import crop_frame
 from metrichmsr_ros.models.evidence import Evidence
@@ -78,10 +83,7 @@ def _marks(draws: Draws, target: Target, body: BodyModel, face: Tensor, share: T
     """Return how far each landmark is moved, (B, 33, 3), metres, camera axes."""
     still = torch.zeros_like(target.joints)
     marks = draw_marks(draws, still, target.height, face, rendered=share)
-    turned, _ = forward_kinematics(
-        target.rotations, still, parents=body.parent_index, hops=body.hops
-    )
-    return (turned[:, list(BESIDE)] @ marks.unsqueeze(-1)).squeeze(-1)
+    return (turns_beside(target.rotations, body) @ marks.unsqueeze(-1)).squeeze(-1)
 
 
 def _rays(rays: Tensor, landmarks: Tensor, marked: Tensor, share: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import fields
 from os import PathLike
 from pathlib import Path
@@ -53,9 +53,6 @@ class RenderedPeople:
             OSError: One cannot be read.
         """
         self.readings = read_found(folders)
-        if not len(self.readings):
-            names = ', '.join(str(folder) for folder in folders)
-            raise ValueError(f'{names}: BlazePose lost everybody')
         self._points, self.physique = BodyPoints(body), physique
         self._face = body.blazepose(body.v_template)[:11]
 
@@ -118,15 +115,19 @@ class MixedPeople:
         return joined(evidences), joined(targets)
 
 
-def read_found(folders: Iterable[str | PathLike[str]]) -> Readings:
+def read_found(folders: Sequence[str | PathLike[str]]) -> Readings:
     """Return whom BlazePose has not lost, of folders of ``metrichmsr render``.
 
     Raises:
-        ValueError: One is no such folder, or a shard is broken.
+        ValueError: One is no such folder, a shard is broken, or BlazePose lost everybody.
         OSError: One cannot be read.
     """
     readings = Readings.joined([read_folder(Path(folder)) for folder in folders])
-    return readings[found(readings)]
+    kept = readings[found(readings)]
+    if not len(kept):
+        names = ', '.join(str(folder) for folder in folders)
+        raise ValueError(f'{names}: BlazePose lost all of the {len(readings)} people')
+    return kept
 
 
 def found(readings: Readings) -> Tensor:
