@@ -17,6 +17,8 @@ from metrichmsr_ros.models.network_config import MetricHMRConfig, SIZES
 
 _Config = TypeVar('_Config')
 
+ADAMW, MUON = 'adamw', 'muon'
+
 
 @dataclass(frozen=True)
 class LossWeights:
@@ -77,7 +79,10 @@ class RunConfig:
         learning_rate: At the end of the warm-up.
         final_rate: Of the cosine's end, as a share of ``learning_rate``.
         warmup: Share of the run in which the rate rises.
-        weight_decay: AdamW's, on matrices only.
+        optimizer: 'adamw', or 'muon' for the matrices of linear layers and AdamW for the rest: as
+            good after half of the steps, but it computes in bfloat16, for which a CPU without
+            AVX512_BF16 or AMX needs seconds a step. Needs torch 2.9.
+        weight_decay: On matrices only.
         clip_norm: Largest norm of the gradient; usual ones are 5 to 20.
         ema_decay: Of the averaged weights, which are validated and exported.
         threads: Threads of torch in this process; 0 = torch's own choice.
@@ -97,6 +102,7 @@ class RunConfig:
     learning_rate: float = 1e-3
     final_rate: float = 0.01
     warmup: float = 0.03
+    optimizer: str = ADAMW
     weight_decay: float = 0.05
     clip_norm: float = 20.0
     ema_decay: float = 0.999
@@ -120,6 +126,8 @@ class RunConfig:
                 raise ValueError(f'{name} must be positive, got {getattr(self, name)}')
         for name in ('final_rate', 'warmup', 'ema_decay'):
             a_share(self, name)
+        if self.optimizer not in (ADAMW, MUON):
+            raise ValueError(f'optimizer must be {ADAMW!r} or {MUON!r}, got {self.optimizer!r}')
         if self.device not in ('auto', 'cpu', 'cuda'):
             raise ValueError(f"device must be 'auto', 'cpu' or 'cuda', got {self.device!r}")
 

@@ -22,7 +22,7 @@ from metrichmsr_ros.train_state import (
     find_device,
     learning_rate,
     make_average,
-    make_optimizer,
+    make_optimizers,
     TrainState,
 )
 
@@ -51,7 +51,7 @@ class Trainer(ABC, Generic[_Network, _Batch]):
         self.device = find_device(config.device)
         network = network.to(self.device)
         average = make_average(network, config.ema_decay)
-        self.state = state = TrainState(network, average, make_optimizer(network, config))
+        self.state = state = TrainState(network, average, make_optimizers(network, config))
         if config.resume:
             state.load(config.out / CHECKPOINT, self.device)
         config.out.mkdir(parents=True, exist_ok=True)
@@ -108,15 +108,17 @@ class Trainer(ABC, Generic[_Network, _Batch]):
     def _step(self, batch: _Batch, rate: float) -> dict[str, Tensor | float]:
         """Take one step, and return the loss, its terms, the gradient's norm and the rate."""
         state = self.state
-        for group in state.optimizer.param_groups:
-            group['lr'] = rate
+        for optimizer in state.optimizers:
+            for group in optimizer.param_groups:
+                group['lr'] = rate
         state.model.train()
         loss, terms = self.losses(batch)
-        state.optimizer.zero_grad(set_to_none=True)
+        state.model.zero_grad(set_to_none=True)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(state.model.parameters(), self._run.clip_norm)
         if torch.isfinite(norm):  # one sample whose geometry is degenerate must not end a run
-            state.optimizer.step()
+            for optimizer in state.optimizers:
+                optimizer.step()
             state.ema.update_parameters(state.model)
         detached = {name: value.detach() for name, value in terms.items()}
         return {'loss': loss.detach(), **detached, 'grad_norm': norm, 'rate': rate}

@@ -13,9 +13,11 @@ from torch import nn, Tensor
 from torch.optim.swa_utils import AveragedModel
 from torch.utils._pytree import tree_map_only
 
-from metrichmsr_ros.train_config import RunConfig
+from metrichmsr_ros.train_config import MUON, RunConfig
 
 _Network = TypeVar('_Network', bound=nn.Module)
+
+_MIN_SIDE = 32  # of a matrix that Muon takes
 
 
 @dataclass
@@ -25,14 +27,14 @@ class TrainState(Generic[_Network]):
     Attributes:
         model: The network that is trained.
         ema: Its average over time.
-        optimizer: With its moments.
+        optimizers: With their moments.
         step: Steps taken.
         seconds: Time spent, resumed runs included.
     """
 
     model: _Network
     ema: AveragedModel
-    optimizer: torch.optim.Optimizer
+    optimizers: list[torch.optim.Optimizer]
     step: int = 0
     seconds: float = 0.0
 
@@ -42,7 +44,7 @@ class TrainState(Generic[_Network]):
         state = {
             'model': self.model.state_dict(),
             'ema': self.ema.state_dict(),
-            'optimizer': self.optimizer.state_dict(),
+            'optimizers': [optimizer.state_dict() for optimizer in self.optimizers],
             'step': self.step,
             'seconds': self.seconds,
             'rng': torch.get_rng_state(),
@@ -62,7 +64,8 @@ class TrainState(Generic[_Network]):
             state = torch.load(path, map_location=device, weights_only=True)
             self.model.load_state_dict(state['model'])
             self.ema.load_state_dict(state['ema'])
-            self.optimizer.load_state_dict(state['optimizer'])
+            for optimizer, kept in zip(self.optimizers, state['optimizers'], strict=True):
+                optimizer.load_state_dict(kept)
         except Exception as error:  # a corrupt file can raise anything
             raise ValueError(f'{path} does not fit this run: {error}') from error
         self.step, self.seconds = state['step'], state['seconds']
@@ -71,14 +74,42 @@ class TrainState(Generic[_Network]):
             torch.cuda.set_rng_state_all([value.cpu() for value in state['cuda_rng']])
 
 
-def make_optimizer(model: nn.Module, config: RunConfig) -> torch.optim.Optimizer:
-    """Return AdamW; only matrices decay."""
+def make_optimizers(model: nn.Module, config: RunConfig) -> list[torch.optim.Optimizer]:
+    """Return AdamW and, if ``config`` has it, Muon for the matrices; only matrices decay.
+
+    Raises:
+        ValueError: This torch has no Muon.
+    """
     parameters = [value for value in model.parameters() if value.requires_grad]
+    matrices = _matrices(model) if config.optimizer == MUON else []
+    taken = {id(value) for value in matrices}
+    rest = [value for value in parameters if id(value) not in taken]
     groups = [
-        {'params': [p for p in parameters if p.ndim > 1], 'weight_decay': config.weight_decay},
-        {'params': [p for p in parameters if p.ndim < 2], 'weight_decay': 0.0},
+        {'params': [p for p in rest if p.ndim > 1], 'weight_decay': config.weight_decay},
+        {'params': [p for p in rest if p.ndim < 2], 'weight_decay': 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
+    optimizers: list[torch.optim.Optimizer] = [
+        torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
+    ]
+    if matrices:
+        if not hasattr(torch.optim, 'Muon'):
+            raise ValueError(f'optimizer={MUON!r} needs torch 2.9, this is {torch.__version__}')
+        # Steps of the length of AdamW's, so that one rate fits both.
+        muon = torch.optim.Muon(
+            matrices,
+            lr=config.learning_rate,
+            weight_decay=config.weight_decay,
+            adjust_lr_fn='match_rms_adamw',
+        )
+        optimizers.append(muon)
+    return optimizers
+
+
+def _matrices(model: nn.Module) -> list[Tensor]:
+    """Return the weights of linear layers that are wide enough to have directions to balance."""
+    layers = [module for module in model.modules() if isinstance(module, nn.Linear)]
+    weights = [layer.weight for layer in layers if layer.weight.requires_grad]
+    return [weight for weight in weights if min(weight.shape) >= _MIN_SIDE]
 
 
 def make_average(model: nn.Module, decay: float) -> AveragedModel:

@@ -16,7 +16,7 @@ from metrichmsr_ros.models.evidence import Evidence, RAY_MAP_SIZE
 from metrichmsr_ros.models.metric_hmr import MetricHMR
 from metrichmsr_ros.models.network_config import MetricHMRConfig
 from metrichmsr_ros.train import train
-from metrichmsr_ros.train_config import LossWeights, TrainConfig
+from metrichmsr_ros.train_config import ADAMW, LossWeights, MUON, TrainConfig
 from metrichmsr_ros.train_log import read_log
 from metrichmsr_ros.train_people import Batches
 from metrichmsr_ros.train_state import learning_rate
@@ -112,7 +112,10 @@ def test_run_leaves_model_config_log_and_figures(tmp_path, body, sample, people)
     )
 
 
-def test_stopped_and_resumed_run_ends_with_the_same_bits(tmp_path, body, sample, people):
+@pytest.mark.parametrize('optimizer', [ADAMW, MUON])
+def test_stopped_and_resumed_run_ends_with_the_same_bits(
+    tmp_path, body, sample, people, optimizer
+):
     class Stop(Exception):  # noqa: N818
         pass
 
@@ -123,19 +126,19 @@ def test_stopped_and_resumed_run_ends_with_the_same_bits(tmp_path, body, sample,
 
     straight, broken = tmp_path / 'straight', tmp_path / 'broken'
     train(
-        tiny_run(straight),
+        tiny_run(straight, optimizer=optimizer),
         model=network(body),
         sample=sample,
         held_out=sample,
     )
     with pytest.raises(Stop):
         train(
-            tiny_run(broken),
+            tiny_run(broken, optimizer=optimizer),
             model=network(body),
             sample=stopping,
             held_out=sample,
         )
-    resumed = tiny_run(broken, resume=True)
+    resumed = tiny_run(broken, resume=True, optimizer=optimizer)
     train(resumed, model=network(body, seed=9), **people)
 
     wanted = MetricHMR.from_pretrained(straight / 'model').state_dict()
@@ -216,6 +219,8 @@ def test_checkpoint_of_another_network_is_refused(tmp_path, body, people):
 
     with pytest.raises(ValueError, match=r'checkpoint\.pt does not fit this run'):
         train(tiny_run(tmp_path, resume=True), model=other, **people)
+    with pytest.raises(ValueError, match=r'checkpoint\.pt does not fit this run'):
+        train(tiny_run(tmp_path, resume=True, optimizer=MUON), model=network(body), **people)
     (tmp_path / 'checkpoint.pt').write_bytes(b'broken')
     with pytest.raises(ValueError, match=r'checkpoint\.pt does not fit this run'):
         train(tiny_run(tmp_path, resume=True), model=network(body), **people)

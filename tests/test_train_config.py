@@ -44,6 +44,7 @@ def test_overrides_reach_nested_fields_with_their_types():
         ('model.heads', '0', 'heads is 0'),
         ('warmup', '1', r'warmup must be in \[0, 1\), got 1.0'),
         ('device', 'tpu', "device must be .* got 'tpu'"),
+        ('optimizer', 'sgd', "optimizer must be 'adamw' or 'muon', got 'sgd'"),
         ('steps', '5', 'one of steps and minutes'),
     ],
 )
