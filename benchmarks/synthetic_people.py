@@ -5,12 +5,12 @@ seed of its own: once without and once with the people whom BlazePose reads far 
 and still takes for people.
 
 Run: python benchmarks/synthetic_people.py [CHECKPOINT] [--rendered FOLDER] [--people 2048]
+     [--noise 1] [--physique 1]
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
 from _report import print_header
@@ -53,6 +53,8 @@ def main() -> None:
     parser.add_argument('checkpoint', nargs='?', default='blazepose', help='folder or name')
     parser.add_argument('--rendered', type=Path, metavar='FOLDER')
     parser.add_argument('--people', type=int, default=2048, help='of tier (a)')
+    parser.add_argument('--noise', type=float, default=1.0, help='factor on errors of tier (a)')
+    parser.add_argument('--physique', type=float, default=1.0, help='factor on its odd bones')
     arguments = parser.parse_args()
     body = BodyModel.load()
     model = MetricHMR.from_pretrained(arguments.checkpoint, body=body).eval()
@@ -60,7 +62,9 @@ def main() -> None:
     print()
     print(f'| tier | people | {" | ".join(FIGURES.values())} |')
     print('|' + '---|' * (len(FIGURES) + 2))
-    config = replace(SampleConfig(), pose_seed=POSE_SEED, poses=20_000)
+    config = SampleConfig(
+        pose_seed=POSE_SEED, poses=20_000, noise=arguments.noise, physique=arguments.physique
+    )
     sampler = PeopleSampler(config, body=body)
     evidence, target = sampler.sample(arguments.people, generator_of(KEY))
     clear = target.valid2d & (evidence.visibility > MIN_VISIBILITY)
