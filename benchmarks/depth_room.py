@@ -1,0 +1,82 @@
+"""Depth refined in the demonstration's room: level, drawn by another renderer, people tracked.
+
+Monocular priors are its true depth, spoilt as networks err; the table has means over frames and
+priors. It shows what refiners make of a room whose look they have not learned.
+
+Run: python benchmarks/depth_room.py [--refiners depth_refiner ...] [--landmark-network full]
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from collections.abc import Mapping
+
+from _report import print_header
+import numpy as np
+
+from metrichmsr_ros.data.depth.corruption import spoil_depth
+from metrichmsr_ros.data.synthetic.world import SyntheticWorld, WorldConfig
+from metrichmsr_ros.depth_views import network_prior, people_label, see_people
+from metrichmsr_ros.evaluate_depth import Method, PRIOR, refine
+from metrichmsr_ros.metrics import depth_errors
+from metrichmsr_ros.models.depth_refiner import DEFAULT_REFINER
+from metrichmsr_ros.perception.blazepose.assets import FULL
+from metrichmsr_ros.perception.config import PipelineConfig
+from metrichmsr_ros.perception.depth_refinement import GlobalAffine
+from metrichmsr_ros.perception.learned_field import LearnedField
+from metrichmsr_ros.perception.pipeline import build_pipeline, Pipeline
+from metrichmsr_ros.structures import Frame
+
+SETTLED, FRAMES, STEP = 30, 100, 4  # frames until tracks have settled, at the end, between scored
+PRIORS = 4  # of each frame
+
+
+def main() -> None:
+    """Print a row for each number of people and method."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--refiners', nargs='+', default=[DEFAULT_REFINER], help='checkpoints')
+    parser.add_argument('--landmark-network', default=FULL)
+    options = parser.parse_args()
+    print_header(f'Monocular priors in the demonstration, landmarks {options.landmark_network}')
+    methods: dict[str, Method] = {
+        PRIOR: lambda frame, prior, anchors, people: None,
+        'global affine': GlobalAffine().estimate,
+        **{name: LearnedField.from_pretrained(name).estimate for name in options.refiners},
+    }
+    pipeline = build_pipeline(PipelineConfig(id_seed=0, landmark_network=options.landmark_network))
+    print('\n| scenes | method | AbsRel | of prior | δ1 |')
+    print('|' + '---|' * 5)
+    for people in (1, 2, 3):
+        figures = score(SyntheticWorld(WorldConfig(people=people)), pipeline, methods)
+        for name, (abs_rel, delta1) in figures.items():
+            share = abs_rel / figures[PRIOR][0]
+            cells = people_label(people), name, f'{abs_rel:.3f}', f'{share:.2f}', f'{delta1:.3f}'
+            print(f'| {" | ".join(cells)} |')
+
+
+def score(
+    world: SyntheticWorld, pipeline: Pipeline, methods: Mapping[str, Method]
+) -> dict[str, tuple[float, float]]:
+    """Return the mean AbsRel and δ1 of each method, over the frames of a loop and their priors."""
+    loop, found = world.render(), defaultdict(list)
+    pipeline.reset()
+    for k in range(FRAMES):
+        t = k % len(loop)
+        frame = Frame(loop.images[t], world.camera, round(k * 1e9 / world.config.rate))
+        people, mesh = see_people(pipeline, frame)
+        if k < SETTLED or k % STEP:
+            continue
+        true_z = loop.depth_z(t)
+        for draw in range(PRIORS):
+            spoilt = spoil_depth(true_z, np.random.default_rng((k, draw)))
+            prior = network_prior(spoilt, world.camera)
+            for name, depth_z in refine(methods, frame, prior, people, mesh).items():
+                errors = depth_errors(depth_z, true_z)
+                found[name].append((errors.abs_rel, errors.delta1))
+    means = {name: np.mean(rows, axis=0) for name, rows in found.items()}
+    return {name: (float(abs_rel), float(delta1)) for name, (abs_rel, delta1) in means.items()}
+
+
+if __name__ == '__main__':
+    main()
