@@ -1,8 +1,11 @@
 """What holds for every test: a private ROS graph, and which tests run where."""
 
+from collections.abc import Callable
 import importlib.util
 import os
+from pathlib import Path
 import random
+from types import ModuleType
 
 import pytest
 import torch
@@ -13,6 +16,20 @@ collect_ignore = [] if HAS_ROS else ['ros']
 # Before anything starts a context: other graphs on this machine or network stay out.
 os.environ['ROS_DOMAIN_ID'] = str(random.SystemRandom().randint(1, 100))
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+
+
+@pytest.fixture(scope='session')
+def load_script() -> Callable[[str], ModuleType]:
+    """Return what imports one of the scripts, which are in no package, by its name."""
+
+    def load(name: str) -> ModuleType:
+        path = Path(__file__).resolve().parents[1] / 'scripts' / f'{name}.py'
+        spec = importlib.util.spec_from_file_location(name, path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
 
 
 def pytest_report_header() -> str | None:

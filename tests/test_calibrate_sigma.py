@@ -1,8 +1,6 @@
 """Sigmas that are wrong by a factor are put right, and nothing else moves."""
 
 from dataclasses import replace
-import importlib.util
-from pathlib import Path
 
 import pytest
 import torch
@@ -13,16 +11,12 @@ from metrichmsr_ros.data.people.draws import generator_of
 from metrichmsr_ros.data.people.sample import PeopleSampler
 from metrichmsr_ros.models.metric_hmr import MetricHMR
 
-SCRIPT = Path(__file__).resolve().parents[1] / 'scripts' / 'calibrate_sigma.py'
 PEOPLE = 400
 
 
 @pytest.fixture(scope='module')
-def script():
-    spec = importlib.util.spec_from_file_location('calibrate_sigma', SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def script(load_script):
+    return load_script('calibrate_sigma')
 
 
 @pytest.fixture

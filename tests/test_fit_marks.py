@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-import importlib.util
-from pathlib import Path
 
 import pytest
 import torch
@@ -17,16 +15,12 @@ from metrichmsr_ros.data.people.physique import BESIDE, kind_of, MODEL_HEIGHT, o
 from metrichmsr_ros.data.people.sample import PeopleSampler
 from metrichmsr_ros.data.rendered.shards import Readings
 
-SCRIPT = Path(__file__).resolve().parents[1] / 'scripts' / 'fit_marks.py'
 PEOPLE = 300
 
 
 @pytest.fixture(scope='module')
-def fit_marks():
-    spec = importlib.util.spec_from_file_location('fit_marks', SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def fit_marks(load_script):
+    return load_script('fit_marks')
 
 
 def test_offsets_turn_with_their_joints_and_grow_with_people(fit_marks):
