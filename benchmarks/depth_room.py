@@ -17,8 +17,8 @@ import numpy as np
 
 from metrichmsr_ros.data.depth.corruption import spoil_depth
 from metrichmsr_ros.data.synthetic.world import SyntheticWorld, WorldConfig
-from metrichmsr_ros.depth_views import network_prior, people_label, see_people
-from metrichmsr_ros.evaluate_depth import Method, PRIOR, refine
+from metrichmsr_ros.depth_views import network_prior, people_label
+from metrichmsr_ros.evaluate_depth import Method, PRIOR, refine, watch
 from metrichmsr_ros.metrics import depth_errors
 from metrichmsr_ros.models.depth_refiner import DEFAULT_REFINER
 from metrichmsr_ros.perception.blazepose.assets import FULL
@@ -26,7 +26,6 @@ from metrichmsr_ros.perception.config import PipelineConfig
 from metrichmsr_ros.perception.depth_refinement import GlobalAffine
 from metrichmsr_ros.perception.learned_field import LearnedField
 from metrichmsr_ros.perception.pipeline import build_pipeline, Pipeline
-from metrichmsr_ros.structures import Frame
 
 SETTLED, FRAMES, STEP = 30, 100, 4  # frames until tracks have settled, at the end, between scored
 PRIORS = 4  # of each frame
@@ -64,14 +63,10 @@ def score(
 ) -> dict[str, tuple[float, float]]:
     """Return the mean AbsRel and δ1 of each method, over the frames of a loop and their priors."""
     loop, found = world.render(), defaultdict(list)
-    pipeline.reset()
-    for k in range(FRAMES):
-        t = k % len(loop)
-        frame = Frame(loop.images[t], world.camera, round(k * 1e9 / world.config.rate))
-        people, mesh = see_people(pipeline, frame)
+    for k, frame, people, mesh in watch(world, loop, pipeline, FRAMES):
         if k < SETTLED or k % STEP:
             continue
-        true_z = loop.depth_z(t)
+        true_z = loop.depth_z(k % len(loop))
         for draw in range(PRIORS):
             spoilt = spoil_depth(true_z, np.random.default_rng((k, draw)))
             prior = network_prior(spoilt, world.camera)

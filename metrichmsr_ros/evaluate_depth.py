@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from metrichmsr_ros.data.depth.corruption import spoil_depth
+from metrichmsr_ros.data.synthetic.loop import Loop
 from metrichmsr_ros.data.synthetic.world import SyntheticWorld
 from metrichmsr_ros.depth_metrics import flicker, seam_error
 from metrichmsr_ros.depth_views import DepthView, network_prior, people_label, see_people
@@ -158,6 +159,23 @@ def score_video(
     ]
 
 
+def watch(
+    world: SyntheticWorld, loop: Loop, pipeline: Pipeline, frames: int
+) -> Iterator[tuple[int, Frame, People, MeshDepth]]:
+    """Play a loop from its start; yield number, frame, who is seen, and their surfaces.
+
+    Args:
+        world: Of the pipeline's body.
+        loop: Rendered of it.
+        pipeline: For a stream; forgets what it knew.
+        frames: How many; the loop goes round, stamps grow.
+    """
+    pipeline.reset()
+    for k in range(frames):
+        frame = Frame(loop.images[k % len(loop)], world.camera, round(k * 1e9 / world.config.rate))
+        yield k, frame, *see_people(pipeline, frame)
+
+
 class _Moment(NamedTuple):
     """One frame of a video: depth by method, true depth, pixels beside all people; (H, W)."""
 
@@ -170,12 +188,9 @@ def _moments(
     world: SyntheticWorld, pipeline: Pipeline, methods: Mapping[str, Method], frames: int
 ) -> Iterator[_Moment]:
     loop, config = world.render(), world.config
-    pipeline.reset()
-    for k in range(SETTLED + frames):
-        t = k % len(loop)
-        frame = Frame(loop.images[t], world.camera, round(k * 1e9 / config.rate))
-        people, mesh = see_people(pipeline, frame)
+    for k, frame, people, mesh in watch(world, loop, pipeline, SETTLED + frames):
         if k >= SETTLED:
+            t = k % len(loop)
             true_z = loop.depth_z(t)
             rng = np.random.default_rng(config.seed)
             prior = network_prior(spoil_depth(true_z, rng), world.camera)
