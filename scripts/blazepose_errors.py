@@ -3,7 +3,7 @@
     metrichmsr render people --people 1500 --seed 9001
     python scripts/blazepose_errors.py people
 
-Figures for ``data/people/noise.py``; ``docs/synthetic_people.md`` says what was taken from them.
+Figures for ``data/people/noise.py``; ``docs/experiments.md`` has them.
 People whom BlazePose lost are left out. Errors in the image are angles over that of the crop's
 side; world landmarks are compared after the best similarity over twelve joints of the limbs.
 """

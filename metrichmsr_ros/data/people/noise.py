@@ -1,7 +1,7 @@
 """What BlazePose makes of a person: a model of its errors, limb by limb.
 
 All image errors are in sides of the crop, because the network always sees 256 pixels of it. The
-figures come from clean renders through the real network (docs/synthetic_people.md). One does not:
+figures come from clean renders through the real network (docs/experiments.md). One does not:
 the size of the world landmarks leans towards what was measured before on the benchmark's
 photographs. Letters: B people, L = 33 landmarks.
 """

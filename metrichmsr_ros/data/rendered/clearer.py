@@ -30,7 +30,7 @@ from metrichmsr_ros.data.people.target import Target
 from metrichmsr_ros.models.canonical import crop_frame
 from metrichmsr_ros.models.evidence import Evidence
 
-READ_HEIGHT = 1.69  # metres: of whomever BlazePose sees on renders, docs/synthetic_people.md
+READ_HEIGHT = 1.69  # metres: of whomever BlazePose sees on renders, docs/experiments.md
 _MIN_DEPTH = 0.2  # metres; what is nearer keeps its mark
 
 
