@@ -1,7 +1,7 @@
 """The correction of a depth prior over time: smooth, bounded, remembered, and given up.
 
 A correction s, b is averaged as it is, both with one gain: what is averaged then is the corrected
-depth s · z + b itself. All time steps are differences of stamps. docs/depth.md has the reasons.
+depth s · z + b itself. All time steps are differences of stamps. docs/temporal.md has the reasons.
 
 Letters: h, w cells of the field; a field is an array (2, h, w) of s and b (metres) here.
 """
