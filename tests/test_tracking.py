@@ -282,3 +282,41 @@ def test_somebody_hidden_does_not_take_the_place_of_who_is_seen():
         start=int(1.05e9),
     )
     assert len(set(ids[1])) == 1
+
+
+def test_a_reading_much_less_sure_than_usual_is_of_somebody_else():
+    tracker = Tracker()
+    ids, _ = follow(tracker, lambda t: [[0, 0, 4]], 0.5)
+    out = tracker.update(make_people([[0.1, 0, 3.8]], scores=[0.2]), int(0.55e9), CAMERA)
+    assert out.measured == ()
+    assert out.people.ids == (ids[0][0],)
+    assert out.people.states == (TrackState.PREDICTED,)
+    np.testing.assert_allclose(out.people.pelvis, [[0, 0, 4]], atol=1e-6)
+
+
+def test_who_is_less_surely_seen_from_now_on_keeps_the_id():
+    tracker = Tracker()
+    ids, _ = follow(tracker, lambda t: [[0, 0, 4]], 0.5)
+    for k in range(11, 41):  # sat down behind a desk
+        out = update(tracker, make_people([[0, 0, 4]], scores=[0.3]), k * FRAME)
+    assert out.ids == (ids[0][0],)
+    assert out.states == (TrackState.TRACKED,)
+
+
+def test_an_unsure_reading_in_the_place_of_somebody_known_is_no_stranger():
+    tracker = Tracker()
+    ids, _ = follow(tracker, lambda t: [[0, 0, 4]], 0.5)
+    elsewhere = make_people([[1.5, 0, 4]], scores=[0.4])
+    out = tracker.update(elsewhere, int(0.55e9), CAMERA, known=np.array([True]))
+    assert out.people.ids == (ids[0][0],)
+    assert out.people.states == (TrackState.PREDICTED,)
+
+
+@pytest.mark.parametrize(('score', 'known'), [(0.6, True), (0.4, False)])
+def test_a_sure_reading_or_a_detectors_is_a_stranger(score, known):
+    tracker = Tracker()
+    follow(tracker, lambda t: [[0, 0, 4]], 0.5)
+    elsewhere = make_people([[1.5, 0, 4]], scores=[score])
+    out = tracker.update(elsewhere, int(0.55e9), CAMERA, known=np.array([known]))
+    assert out.measured == (0,)
+    assert out.people.states == (TrackState.NEW, TrackState.PREDICTED)

@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.structures import People
+
+
+class PersonCrop(NamedTuple):
+    """Where to read one person.
+
+    Attributes:
+        id: His.
+        roi: The crop, (4,), as in ``Detections.rois``.
+        box: His box in the frame before, (4,), pixels.
+        pelvis_z: Depth of his pelvis in the frame before, metres.
+    """
+
+    id: str
+    roi: np.ndarray
+    box: np.ndarray
+    pelvis_z: float
 
 
 class PersonCrops:
@@ -18,6 +36,7 @@ class PersonCrops:
     def __init__(self) -> None:
         self._rois: dict[str, np.ndarray] = {}
         self._boxes: dict[str, np.ndarray] = {}
+        self._pelvis_z: dict[str, float] = {}
 
     def keep(self, people: People, rois: np.ndarray) -> None:
         """Keep the crops of the people of this frame and forget all others.
@@ -34,16 +53,16 @@ class PersonCrops:
                 kept[name] = _moved(self._rois[name], self._boxes[name], people.boxes[i])
         self._rois = kept
         self._boxes = dict(zip(people.ids, people.boxes, strict=True))
+        self._pelvis_z = dict(zip(people.ids, people.pelvis[:, 2].tolist(), strict=True))
 
-    def rois(self, camera: Camera) -> np.ndarray:
-        """Return the crops that still show a part of the image, (N, 4), those read last first."""
+    def within(self, camera: Camera) -> list[PersonCrop]:
+        """Return the crops that still show a part of the image, those read last first."""
         size = np.array([camera.width, camera.height])
-        inside = [
-            roi
-            for roi in self._rois.values()
+        return [
+            PersonCrop(name, roi, self._boxes[name], self._pelvis_z[name])
+            for name, roi in self._rois.items()
             if _is_crop(roi) and (np.abs(roi[:2] - size / 2) < (size + roi[2]) / 2).all()
         ]
-        return np.stack(inside) if inside else np.zeros((0, 4))
 
 
 def _is_crop(roi: np.ndarray) -> bool:

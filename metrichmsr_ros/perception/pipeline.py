@@ -2,17 +2,12 @@
 
 Crops of known people → landmarks → detector for the others → estimator → tracker and its filters →
 a sensor's depth of the people → mesh depth → refined depth. Each arrow is one call of a part that
-was handed in; what is kept from frame to frame is the tracker and the crop of each person.
+was handed in; what is kept from frame to frame is the tracker, and where each person was.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 import secrets
-import time
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -25,51 +20,19 @@ from metrichmsr_ros.models.methods import build_method
 from metrichmsr_ros.perception.blazepose.assets import find_assets
 from metrichmsr_ros.perception.blazepose.detector import BlazePoseDetector
 from metrichmsr_ros.perception.blazepose.landmarker import BlazePoseLandmarker
-from metrichmsr_ros.perception.blazepose.people import (
-    is_new_person,
-    is_person,
-    suppress_duplicates,
-)
 from metrichmsr_ros.perception.config import PipelineConfig
 from metrichmsr_ros.perception.detection import Detector
-from metrichmsr_ros.perception.person_crops import PersonCrops
+from metrichmsr_ros.perception.occluders import Occluders
+from metrichmsr_ros.perception.people_finder import Landmarker, PeopleFinder
 from metrichmsr_ros.perception.person_depth import PersonDepth
 from metrichmsr_ros.perception.scene_depth import build_scene_depth, SceneDepth
+from metrichmsr_ros.perception.stopwatch import Stopwatch
 from metrichmsr_ros.perception.tracking import Tracker
 from metrichmsr_ros.runtime.devices import resolve_device
-from metrichmsr_ros.structures import (
-    DepthImage,
-    DepthMap,
-    Frame,
-    Landmarks,
-    People,
-    Scene,
-    TrackState,
-)
+from metrichmsr_ros.structures import DepthImage, DepthMap, Frame, People, Scene, TrackState
 
 MIN_DEPTH = 0.1  # m; nobody's pelvis is nearer to a lens
 STREAM_CANDIDATES = 2
-
-
-class Landmarker(Protocol):
-    """Reads the person of each crop."""
-
-    def read(self, image: np.ndarray, rois: np.ndarray) -> Landmarks:
-        """Return landmarks of all crops ``rois`` (N, 4) of ``image`` (H, W, 3), with scores."""
-        ...
-
-
-@dataclass
-class _Stopwatch:
-    """Seconds per stage, in the order the stages first ran."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
 
 
 class Pipeline:
@@ -107,13 +70,11 @@ class Pipeline:
         self._tracker = tracker
         self._raycaster = raycaster
         self._scene_depth = scene_depth
-        self._min_score = min_score
-        self._max_people = max_people
-        self._max_candidates = max_candidates
         self._person_depth = PersonDepth(raycaster)
-        self._crops = PersonCrops()
-        self._shape: tuple[int, ...] = ()
-        self._passed_over = 0
+        self._finder = PeopleFinder(
+            detector, landmarker, Occluders(raycaster),
+            min_score=min_score, max_people=max_people, max_candidates=max_candidates,
+        )  # fmt: skip
 
     @property
     def body(self) -> BodyModel:
@@ -123,10 +84,9 @@ class Pipeline:
     def reset(self) -> None:
         """Forget everything, as before the first frame; ids are still never given twice."""
         self._tracker.reset()
-        self._crops = PersonCrops()
+        self._finder.reset()
         if self._scene_depth is not None:
             self._scene_depth.reset()
-        self._passed_over = 0
 
     def warm_up(self) -> None:
         """Run each part that compiles or allocates on first use, so that no frame waits for it."""
@@ -148,60 +108,29 @@ class Pipeline:
             ValueError: If the image is not RGB uint8 of the camera's size; names value and rule.
         """
         check_frame(frame)
-        if frame.image.shape != self._shape:  # other pixels; new intrinsics alone move nobody
-            self._shape, self._crops = frame.image.shape, PersonCrops()
-        watch = _Stopwatch()
-        landmarks = self._find(frame, watch)
+        watch = Stopwatch()
+        landmarks, known = self._finder.find(frame, watch)
         with watch('estimator'):
             measured = self._estimator.estimate(frame, landmarks)
             sound = _sound(measured)
             measured, landmarks = measured.select(sound), landmarks.select(sound)
         with watch('tracking'):
-            tracked = self._tracker.update(measured, frame.stamp, frame.camera)
+            tracked = self._tracker.update(measured, frame.stamp, frame.camera, known=known[sound])
             people = tracked.people
-            self._crops.keep(people, landmarks.next_rois[list(tracked.measured)])
         seen_depth = self._look_at_depth(frame, people, watch, want_depth)
         if seen_depth is not None and seen_depth.measured and len(people):
             with watch('person depth'):
                 reading = self._person_depth.read(people, seen_depth, frame.stamp)
                 people = self._tracker.correct(people, reading, frame.camera)
+        self._finder.keep(people, landmarks.next_rois[list(tracked.measured)], frame.stamp)
         mesh, depth = self._cast(
             frame, people, seen_depth, watch, want_depth=want_depth, want_mesh=want_mesh
         )
         error = None if self._scene_depth is None else self._scene_depth.error_of(frame)
         return Scene(frame, people, depth, mesh=mesh, timings=watch.seconds, depth_error=error)
 
-    def _find(self, frame: Frame, watch: _Stopwatch) -> Landmarks:
-        """Return the landmarks of everybody in the frame: who was known, then who is new."""
-        size = {'width': frame.camera.width, 'height': frame.camera.height}
-        with watch('landmarks'):
-            known = self._landmarker.read(frame.image, self._crops.rois(frame.camera))
-            known = known.select(is_person(known, **size, min_score=self._min_score))
-            known = known.select(suppress_duplicates(known, num_known=len(known)))
-        with watch('detector'):
-            found = self._detector.detect(frame, known_boxes=known.boxes)
-        with watch('landmarks'):
-            chosen = self._choose(found.scores, self._max_people - len(known))
-            new = self._landmarker.read(frame.image, found.rois[chosen])
-            new = new.select(is_person(new, **size, min_score=self._min_score))
-            # A detector's crop is rough; a person's own landmarks give the crop to read well from.
-            new = self._landmarker.read(frame.image, new.next_rois)
-            new = new.select(is_new_person(new, **size, min_score=self._min_score))
-            everybody = known.concatenate(new)
-            return everybody.select(suppress_duplicates(everybody, num_known=len(known)))
-
-    def _choose(self, scores: np.ndarray, room: int) -> np.ndarray:
-        """Return which candidates to read: the best, but in turn where there are too many."""
-        room = max(0, min(room, self._max_candidates))
-        best = np.argsort(-scores, kind='stable')
-        if len(best) > room:
-            # Else what looks like a person for ever would keep out somebody with a lower score.
-            best = np.roll(best, -self._passed_over)[:room]
-            self._passed_over += room
-        return best
-
     def _look_at_depth(
-        self, frame: Frame, people: People, watch: _Stopwatch, want_depth: bool
+        self, frame: Frame, people: People, watch: Stopwatch, want_depth: bool
     ) -> DepthImage | None:
         """Return the source's depth, if somebody wants it or it was measured and may correct."""
         if self._scene_depth is None:
@@ -216,7 +145,7 @@ class Pipeline:
         frame: Frame,
         people: People,
         seen_depth: DepthImage | None,
-        watch: _Stopwatch,
+        watch: Stopwatch,
         *,
         want_depth: bool,
         want_mesh: bool,

@@ -11,7 +11,7 @@ wanted: one build, and pose and place without jitter, in the frame that shows th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 import logging
 
@@ -24,13 +24,12 @@ from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.perception.filtered_people import along_ray, filtered, same_image
 from metrichmsr_ros.perception.person_depth import DepthReading
 from metrichmsr_ros.perception.person_filter import depth_variance, PersonFilter
+from metrichmsr_ros.perception.track import NS_PER_S, Track
 from metrichmsr_ros.perception.track_filter import known_covariance, measurement_noise
 from metrichmsr_ros.structures import People, TrackState
 
 logger = logging.getLogger(__name__)
 
-CONFIRM_HITS = 3
-MAX_OCCLUSION = 0.7  # s a confirmed person is predicted without being seen
 MAX_GAP = 2.0  # s without any frame after which nobody is taken for the same person
 GATE = 16.27  # χ² with three degrees of freedom, 99.9 %
 # Far outside the metric gate a person may still be the same where his box is: a wrong depth for an
@@ -43,8 +42,7 @@ MISS_COST = GATE + 1.5 * IOU_WEIGHT
 DUPLICATE_IOU = 0.5
 DUPLICATE_ACROSS = 0.25  # m between the pelvises of two people, across the ray
 DUPLICATE_DEPTH = 0.15  # of the distance, along the ray
-MIN_DEPTH = 0.1  # m; who is predicted nearer has left
-NS_PER_S = 1_000_000_000
+SURE_SCORE = 0.5  # of a reading in the place of somebody known that is somebody else
 
 
 def track_ids(seed: int = 0) -> Iterator[str]:
@@ -55,21 +53,6 @@ def track_ids(seed: int = 0) -> Iterator[str]:
             seed + i * 7_342_981
         ) % count  # the step is coprime to 26: visits every number once
         yield ''.join(chr(ord('a') + number // 26**k % 26) for k in range(5))
-
-
-@dataclass
-class _Track:
-    id: str
-    filter: PersonFilter
-    last: People  # the measured person, N = 1
-    last_pelvis: np.ndarray  # of it, (3,), where the filter was told
-    first_seen: int
-    last_seen: int
-    hits: int = 1
-
-    @property
-    def confirmed(self) -> bool:
-        return self.hits >= CONFIRM_HITS
 
 
 @dataclass(frozen=True)
@@ -97,8 +80,8 @@ class Tracker:
     def __init__(self, *, seed: int = 0, body: BodyModel | None = None) -> None:
         self._ids = track_ids(seed)
         self._body = body
-        self._tracks: list[_Track] = []
-        self._shown: list[_Track] = []
+        self._tracks: list[Track] = []
+        self._shown: list[Track] = []
         self._stamp: int | None = None
 
     def reset(self) -> None:
@@ -106,13 +89,17 @@ class Tracker:
         self._tracks, self._shown = [], []
         self._stamp = None
 
-    def update(self, people: People, stamp: int, camera: Camera) -> Tracked:
+    def update(
+        self, people: People, stamp: int, camera: Camera, *, known: np.ndarray | None = None
+    ) -> Tracked:
         """Take the people measured in one image.
 
         Args:
             people: N measured people; ids, states and velocities are ignored.
             stamp: Time of the image, ns. A stamp before the last one starts anew, with new ids.
             camera: Camera of the image, to move boxes with their people.
+            known: Which were read where somebody known was expected, (N,) bool; None = nobody. If
+                one of these is not he, it is a stranger only if it is surely somebody.
 
         Returns:
             The measured people, filtered or unchanged but for id, state and velocity, then the
@@ -120,13 +107,22 @@ class Tracker:
         """
         self._move_to(stamp)
         kept = _without_duplicates(people)
+        owners = self._assign(people.select(kept), camera)
+        expected = np.zeros(len(people), bool) if known is None else known
+        believed = []
+        for i, track in zip(kept, owners, strict=True):
+            score = float(people.scores[i])
+            stranger = not expected[i] or score >= SURE_SCORE
+            if stranger if track is None else track.believes(score, stamp):
+                believed.append((i, track))
+        kept = [i for i, _ in believed]
         people = people.select(kept)
-        seen = self._match(people, stamp, camera)
-        self._tracks = [t for t in self._tracks if _lives(t, stamp)]
+        seen = self._match(people, [track for _, track in believed], stamp)
+        self._tracks = [t for t in self._tracks if t.lives(stamp)]
         unseen = [t for t in self._tracks if t.last_seen < stamp]
         self._shown = seen + unseen
         if self._body is None:
-            people = people.concatenate(*(_predicted(t, camera) for t in unseen))
+            people = people.concatenate(*(t.predicted(camera) for t in unseen))
         else:
             people = people.concatenate(*(t.last for t in unseen))
             people = filtered(people, [t.filter for t in self._shown], self._body, camera)
@@ -154,15 +150,14 @@ class Tracker:
             covariance[i] = person.covariance
         return along_ray(people, factor, covariance, camera)
 
-    def _match(self, people: People, stamp: int, camera: Camera) -> list[_Track]:
+    def _match(self, people: People, owners: Sequence[Track | None], stamp: int) -> list[Track]:
         """Return each person's track, new or brought up to date."""
         pelvis = people.pelvis.astype(np.float64)
         covariance = known_covariance(pelvis, people.pelvis_covariance)
         seen = []
-        for i, track in enumerate(self._assign(people, pelvis, camera)):
+        for i, track in enumerate(owners):
             if track is None:
-                new = PersonFilter.of(people, i)
-                track = _Track(next(self._ids), new, people.select([i]), pelvis[i], stamp, stamp)
+                track = Track.start(next(self._ids), people, i, stamp)
                 self._tracks.append(track)
             else:
                 track.filter.shape.update(
@@ -192,15 +187,16 @@ class Tracker:
             track.filter.predict(seconds)
         self._stamp = stamp
 
-    def _assign(self, people: People, pelvis: np.ndarray, camera: Camera) -> list[_Track | None]:
+    def _assign(self, people: People, camera: Camera) -> list[Track | None]:
         """Return the track of each measured person, or None for a stranger."""
-        owner: list[_Track | None] = [None] * len(people)
+        pelvis = people.pelvis.astype(np.float64)
+        owner: list[Track | None] = [None] * len(people)
         if not self._tracks or not len(people):
             return owner
         noise = measurement_noise(pelvis, people.pelvis_covariance)
         apparent = [t.filter.apparent for t in self._tracks]
         predicted = np.stack([kalman.position for kalman in apparent])
-        boxes = np.stack([_moved_box(t, camera) for t in self._tracks])
+        boxes = np.stack([t.moved_box(camera) for t in self._tracks])
         iou = box_iou(boxes, people.boxes)
         spread = np.stack([kalman.position_covariance for kalman in apparent])[:, None] + noise
         offset = pelvis[None] - predicted[:, None]
@@ -218,24 +214,6 @@ class Tracker:
             if column < len(people):
                 owner[column] = self._tracks[row]
         return owner
-
-
-def _lives(track: _Track, stamp: int) -> bool:
-    if track.filter.pelvis[2] < MIN_DEPTH:
-        return False
-    unseen = (stamp - track.last_seen) / NS_PER_S
-    return unseen <= (MAX_OCCLUSION if track.confirmed else 0.0)
-
-
-def _moved_box(track: _Track, camera: Camera) -> np.ndarray:
-    """Return the last box, (4,), shifted and scaled as the person has moved since."""
-    box = track.last.boxes[0].astype(np.float64)
-    before, now = track.last_pelvis, track.filter.apparent.position
-    before_px, now_px = camera.project(np.stack([before, now]))
-    if now[2] < MIN_DEPTH or not np.isfinite([before_px, now_px]).all():
-        return box
-    corners = box.reshape(2, 2)
-    return ((corners - before_px) * (before[2] / now[2]) + now_px).reshape(4)
 
 
 def _without_duplicates(people: People) -> list[int]:
@@ -259,7 +237,7 @@ def _same_place(a: np.ndarray, b: np.ndarray) -> bool:
     return across < DUPLICATE_ACROSS and abs(along) < DUPLICATE_DEPTH * distance
 
 
-def _labelled(people: People, tracks: list[_Track], stamp: int) -> People:
+def _labelled(people: People, tracks: list[Track], stamp: int) -> People:
     velocities = np.full((len(tracks), 3), np.nan, np.float32)
     states = []
     for i, track in enumerate(tracks):
@@ -269,18 +247,4 @@ def _labelled(people: People, tracks: list[_Track], stamp: int) -> People:
         states.append(known if track.last_seen == stamp else TrackState.PREDICTED)
     return replace(
         people, ids=tuple(t.id for t in tracks), states=tuple(states), velocities=velocities
-    )
-
-
-def _predicted(track: _Track, camera: Camera) -> People:
-    """Return a person not seen in this image, moved with the whole mesh to where the filter is."""
-    last = track.last
-    shift = (track.filter.apparent.position - track.last_pelvis).astype(np.float32)
-    return replace(
-        last,
-        boxes=_moved_box(track, camera)[None].astype(np.float32),
-        translation=last.translation + shift,
-        vertices=last.vertices + shift,
-        joints=last.joints + shift,
-        pelvis_covariance=track.filter.covariance[None].astype(np.float32),
     )
