@@ -23,7 +23,7 @@ from metrichmsr_ros.data.index import IndexImage
 from metrichmsr_ros.depth_metrics import Contacts, distance_regions, find_contacts, near_surface
 from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.geometry.mesh_depth import MeshDepth, MeshRaycaster
-from metrichmsr_ros.infer import people_finder
+from metrichmsr_ros.infer import single_image_finder
 from metrichmsr_ros.perception.config import PipelineConfig
 from metrichmsr_ros.perception.depth_sources.base import NETWORK_SCALE_SIGMA, NETWORK_SHIFT_SIGMA
 from metrichmsr_ros.perception.depth_sources.ground_plane import (
@@ -95,7 +95,7 @@ def single_images(config: PipelineConfig) -> SeePeople:
     """
     body = BodyModel.load(config.body_model)
     estimator = build_estimator(config, body)
-    find, raycaster = people_finder(config.landmark_network), MeshRaycaster(body.faces)
+    find, raycaster = single_image_finder(config.landmark_network), MeshRaycaster(body.faces)
 
     def see(frame: Frame) -> tuple[People, MeshDepth]:
         people = estimator.estimate(frame, find(frame))

@@ -47,14 +47,14 @@ def landmark_finder(*, true_boxes: bool, landmark_network: str = FULL) -> Landma
 
     Args:
         true_boxes: Take the boxes of the index, and keep all of them; a first pass about each
-            turns and sizes the crop. Else ``people_finder`` finds them.
+            turns and sizes the crop. Else ``single_image_finder`` finds them.
         landmark_network: One of ``LANDMARK_NETWORKS``.
 
     Raises:
         AssetError: A file of BlazePose is missing or corrupt.
     """
     if not true_boxes:
-        find_people = people_finder(landmark_network)
+        find_people = single_image_finder(landmark_network)
         return lambda image, frame: find_people(frame)
     landmarker = BlazePoseLandmarker(find_assets(landmark_network=landmark_network))
 
@@ -65,7 +65,7 @@ def landmark_finder(*, true_boxes: bool, landmark_network: str = FULL) -> Landma
     return read
 
 
-def people_finder(landmark_network: str = FULL) -> Callable[[Frame], Landmarks]:
+def single_image_finder(landmark_network: str = FULL) -> Callable[[Frame], Landmarks]:
     """Return what finds the people of an image on its own and reads their landmarks.
 
     The detector looks at every tile of the image. Each candidate is read until its crop has

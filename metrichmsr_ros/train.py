@@ -85,7 +85,7 @@ def train(
     Raises:
         ValueError: The folder holds a checkpoint and the run does not resume, or the reverse; or
             the checkpoint does not fit the run.
-        FloatingPointError: The loss is not a number.
+        FloatingPointError: The gradient is not finite for many steps in a row.
     """
     check_folder(config.out / CHECKPOINT, resume=config.resume)
     if config.threads:

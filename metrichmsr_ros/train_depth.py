@@ -66,7 +66,7 @@ def run(config: TrainDepthConfig) -> dict[str, float]:
     Raises:
         ValueError: The folder holds a checkpoint and the run does not resume, or the reverse; or
             a checkpoint or the scenes do not fit the run.
-        FloatingPointError: The loss is not a number.
+        FloatingPointError: The gradient is not finite for many steps in a row.
     """
     check_folder(config.out / CHECKPOINT, resume=config.resume)
     if config.threads:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 import logging
-import math
 import time
 from typing import Any, Generic, TypeVar
 
@@ -29,6 +28,7 @@ from metrichmsr_ros.train_state import (
 logger = logging.getLogger(__name__)
 
 CHECKPOINT, MODEL = 'checkpoint.pt', 'model'
+_MOST_SKIPPED = 10  # steps in a row
 
 _Network = TypeVar('_Network', bound=nn.Module)
 _Batch = TypeVar('_Batch')
@@ -59,6 +59,7 @@ class Trainer(ABC, Generic[_Network, _Batch]):
         self._log = CsvLog(config.out / 'log.csv', after_step=state.step)
         self._scores = CsvLog(config.out / 'validation.csv', after_step=state.step)
         self._logged = state.seconds
+        self._skipped = 0
 
     @abstractmethod
     def losses(self, batch: _Batch) -> tuple[Tensor, dict[str, Tensor]]:
@@ -75,7 +76,7 @@ class Trainer(ABC, Generic[_Network, _Batch]):
             batches: From step ``state.step`` on.
 
         Raises:
-            FloatingPointError: The loss is not a number.
+            FloatingPointError: The gradient is not finite for many steps in a row.
         """
         config, state = self._run, self.state
         started = time.monotonic() - state.seconds
@@ -116,19 +117,29 @@ class Trainer(ABC, Generic[_Network, _Batch]):
         state.model.zero_grad(set_to_none=True)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(state.model.parameters(), self._run.clip_norm)
-        if torch.isfinite(norm):  # one sample whose geometry is degenerate must not end a run
+        if torch.isfinite(norm):
             for optimizer in state.optimizers:
                 optimizer.step()
             state.ema.update_parameters(state.model)
+            self._skipped = 0
+        else:
+            self._skip(norm)
         detached = {name: value.detach() for name, value in terms.items()}
         return {'loss': loss.detach(), **detached, 'grad_norm': norm, 'rate': rate}
+
+    def _skip(self, norm: Tensor) -> None:
+        """Count a step that was not taken: one degenerate sample must not end a run, many must."""
+        self._skipped += 1
+        if self._skipped == _MOST_SKIPPED:
+            raise FloatingPointError(
+                f'the gradient was not finite in {_MOST_SKIPPED} steps in a row, '
+                f'at step {self.state.step + 1} its norm is {float(norm)}'
+            )
 
     def _report(self, row: dict[str, Tensor | float]) -> None:
         """Log the last step's terms, the speed and the time that is left."""
         config, state = self._run, self.state
         terms = {name: float(value) for name, value in row.items()}
-        if not math.isfinite(terms['loss']):
-            raise FloatingPointError(f'the loss is {terms["loss"]} at step {state.step}')
         elapsed = max(state.seconds - self._logged, 1e-9)
         self._logged = state.seconds
         speed = config.log_every * config.batch_size / elapsed

@@ -203,6 +203,18 @@ def test_what_a_sensor_said_is_kept_for_a_while(body):
         assert people.pelvis[0, 2] == pytest.approx(3.6, abs=0.05)
 
 
+def test_who_is_hidden_stays_where_a_sensor_put_him(body):
+    for tracker in (Tracker(body=body), Tracker()):
+        for k in range(10):
+            people = update(tracker, make_people(body, [[0, 0, 4]]), k)
+            ratio = np.log(3.6 / people.pelvis[:, 2])
+            tracker.correct(people, DepthReading(ratio, np.full(1, 1e-6)), CAMERA)
+        for k in range(10, 13):
+            people = update(tracker, make_people(body, []), k)
+            assert people.states == (TrackState.PREDICTED,)
+            assert people.pelvis[0, 2] == pytest.approx(3.6, abs=0.05)
+
+
 def test_nobody(body):
     tracker = Tracker(body=body)
     out = update(tracker, make_people(body, []), 0)

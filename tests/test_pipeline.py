@@ -123,6 +123,37 @@ def test_no_more_people_than_allowed(world):
         assert len(pipeline.process(make_frame(k)).people) == 2
 
 
+def test_who_is_hidden_counts_among_the_most_people(world):
+    pipeline = make_pipeline(world, max_people=2)
+    world.place([-1.5, 0, 4], [-0.5, 0, 4])
+    for k in range(5):
+        ids = pipeline.process(make_frame(k)).people.ids
+    world.place([0.5, 0, 4], [1.5, 0, 4])  # the first two are hidden
+    people = pipeline.process(make_frame(5)).people
+    assert people.ids == ids
+    assert people.states == (TrackState.PREDICTED,) * 2
+    for k in range(6, 30):
+        people = pipeline.process(make_frame(k)).people
+        assert len(people) <= 2
+    assert set(people.ids).isdisjoint(ids)
+    assert people.states == (TrackState.TRACKED,) * 2
+
+
+def test_after_a_reset_nobody_is_painted_out(world):
+    world.place([0, 0, 3])
+    pipeline = make_pipeline(world)
+    pipeline.process(make_frame(0))
+    images = []
+    read = world.read
+    world.read = lambda image, rois: images.append(image) or read(image, rois)
+    pipeline.reset()
+    world.place([0.1, 0, 3.2])
+    frame = make_frame(1)
+    pipeline.process(frame)
+    assert images
+    assert all(image is frame.image for image in images)
+
+
 def test_an_estimate_that_is_not_finite_or_behind_the_camera_is_dropped(world):
     world.place([-1, 0, 4], [1, 0, 4])
     world.broken = True

@@ -1,5 +1,7 @@
 from collections.abc import Callable
 from dataclasses import replace
+import itertools
+import math
 from pathlib import Path
 
 import pytest
@@ -226,12 +228,26 @@ def test_checkpoint_of_another_network_is_refused(tmp_path, body, people):
         train(tiny_run(tmp_path, resume=True), model=network(body), **people)
 
 
-def test_a_loss_that_is_no_number_ends_the_run(tmp_path, body, people):
+def test_a_network_without_a_finite_gradient_ends_the_run(tmp_path, body, people):
     model = network(body)
     nn.init.constant_(model.heads[-1].shape.layer.bias, float('nan'))
 
-    with pytest.raises(FloatingPointError, match='loss is nan at step 1'):
-        train(tiny_run(tmp_path), model=model, **people)
+    with pytest.raises(FloatingPointError, match=r'10 steps in a row, at step 10 its norm is nan'):
+        train(tiny_run(tmp_path, steps=20), model=model, **people)
+
+
+def test_one_degenerate_sample_does_not(tmp_path, body, sample, people):
+    calls = itertools.count()
+
+    def sample_once_broken(n: int, generator: torch.Generator) -> tuple[Evidence, Target]:
+        evidence, target = sample(n, generator)
+        if next(calls) == 2:
+            target = replace(target, pelvis=torch.full_like(target.pelvis, torch.nan))
+        return evidence, target
+
+    train(tiny_run(tmp_path), model=network(body), **{**people, 'sample': sample_once_broken})
+    finite = [math.isfinite(row['loss']) for row in read_log(tmp_path / 'log.csv')]
+    assert finite == [True, True, False, True, True, True]
 
 
 def test_rate_rises_then_falls_to_its_end():

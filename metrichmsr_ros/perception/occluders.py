@@ -33,6 +33,10 @@ class Occluders:
         self._stamp = 0
         self._seen: tuple[Frame, MeshDepth] | None = None
 
+    def reset(self) -> None:
+        """Forget everybody."""
+        self._people, self._seen = None, None
+
     def keep(self, people: People, stamp: int) -> None:
         """Remember the tracked people of a frame; who is only predicted hides nobody."""
         shown = [state != TrackState.PREDICTED for state in people.states]

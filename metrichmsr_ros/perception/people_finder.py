@@ -34,7 +34,7 @@ class PeopleFinder:
         landmarker: Reads landmarks in crops.
         occluders: Paints people out of the crops of others.
         min_score: Probability below which the crop of a known person holds nobody.
-        max_people: Most people read in a frame.
+        max_people: Most people followed at once, with those who are hidden.
         max_candidates: Most of the detector's candidates that are read in one frame; it is
             expected to propose the others again.
     """
@@ -62,6 +62,7 @@ class PeopleFinder:
     def reset(self) -> None:
         """Forget everybody."""
         self._crops = PersonCrops()
+        self._occluders.reset()
         self._passed_over = 0
 
     def find(self, frame: Frame, watch: Stopwatch) -> tuple[Landmarks, np.ndarray]:
@@ -72,7 +73,8 @@ class PeopleFinder:
             watch: Is told the time of the stages.
         """
         if frame.image.shape != self._shape:  # other pixels; new intrinsics alone move nobody
-            self._shape, self._crops = frame.image.shape, PersonCrops()
+            self._shape = frame.image.shape
+            self.reset()
         size = {'width': frame.camera.width, 'height': frame.camera.height}
         with watch('landmarks'):
             known = self._read_known(frame)
@@ -81,7 +83,8 @@ class PeopleFinder:
         with watch('detector'):
             found = self._detector.detect(frame, known_boxes=known.boxes)
         with watch('landmarks'):
-            chosen = self._choose(found.scores, self._max_people - len(known))
+            # Who is hidden keeps his place: he is followed, and may come out again.
+            chosen = self._choose(found.scores, self._max_people - len(self._crops))
             new = self._read_new(frame, found.rois[chosen], found.boxes[chosen])
             new = new.select(is_person(new, **size, min_score=self._min_score))
             # A detector's crop is rough; a person's own landmarks give the crop to read well from.

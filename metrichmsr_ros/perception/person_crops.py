@@ -38,6 +38,9 @@ class PersonCrops:
         self._boxes: dict[str, np.ndarray] = {}
         self._pelvis_z: dict[str, float] = {}
 
+    def __len__(self) -> int:
+        return len(self._rois)
+
     def keep(self, people: People, rois: np.ndarray) -> None:
         """Keep the crops of the people of this frame and forget all others.
 

@@ -34,6 +34,7 @@ class Track:
         last_seen: Stamp of the last one.
         last_read: Stamp of the last image in which something was read in his place.
         score: What is usual of the scores of these readings.
+        factor: By which a sensor put the person, as last measured, farther away.
         hits: Images that showed him.
     """
 
@@ -45,6 +46,7 @@ class Track:
     last_seen: int
     last_read: int
     score: float
+    factor: float = 1.0
     hits: int = 1
 
     @classmethod
@@ -92,9 +94,10 @@ class Track:
         return ((corners - before_px) * (before[2] / now[2]) + now_px).reshape(4)
 
     def predicted(self, camera: Camera) -> People:
-        """Return the person as last measured, the whole mesh moved to where the filter is."""
+        """Return the person as last measured, the whole mesh moved to where he must be now."""
         last = self.last
-        shift = (self.filter.apparent.position - self.last_pelvis).astype(np.float32)
+        pelvis = self.factor * self.filter.apparent.position
+        shift = (pelvis - self.last_pelvis).astype(np.float32)
         return replace(
             last,
             boxes=self.moved_box(camera)[None].astype(np.float32),

@@ -147,6 +147,8 @@ class Tracker:
             before = person.scale.value
             person.scale.update(before + reading.log_ratio[i], reading.variance[i])
             factor[i] = np.exp(person.scale.value - before)
+            if alone:
+                self._shown[i].factor = float(factor[i])
             covariance[i] = person.covariance
         return along_ray(people, factor, covariance, camera)
 
@@ -163,7 +165,7 @@ class Tracker:
                 track.filter.shape.update(
                     people.shape[i], 1 / depth_variance(pelvis[i], covariance[i])
                 )
-                track.last, track.last_seen = people.select([i]), stamp
+                track.last, track.last_seen, track.factor = people.select([i]), stamp, 1.0
                 track.hits += 1
             seen.append(track)
         if self._body is not None and seen:
