@@ -16,6 +16,7 @@ from metrichmsr_ros.data.depth.corruption import (
     spoil_depth,
     spoilt_floor,
 )
+from metrichmsr_ros.data.depth.looks import change_looks
 from metrichmsr_ros.data.depth.scenes import DepthScene
 from metrichmsr_ros.data.depth.shards import DepthScenes
 from metrichmsr_ros.geometry.mesh_depth import MeshDepth
@@ -30,10 +31,6 @@ EDGE = 1  # of the refiner's pixels along outlines
 _STRENGTH = (0.3, 1.6)  # factor on all errors of a prior
 _UNIT = 3.0  # a relative prior's unit is within this factor of a metre
 _TRIES = 3
-# Chances that a picture has lost its colours, or all: real rooms do not look like rendered ones,
-# and what depth, people and rays tell must not be left unread for the sake of colours.
-_GREY, _BLANK = 0.25, 0.15
-_GAIN, _TINT, _GAMMA = 0.4, 0.2, 0.4
 
 
 @dataclass(frozen=True)
@@ -138,7 +135,7 @@ def make_example(
             )
         fit = fit_affine(anchors, expected)
         if fit is not None:
-            scene = replace(scene, image=_recoloured(scene.image, rng))
+            scene = replace(scene, image=change_looks(scene.image, rng))
             return _example(scene, prior, anchors, fit, on_floor=kind < config.ground)
     return None
 
@@ -179,18 +176,6 @@ def _example(
         rays=scene.rays,
         true_z=true_z,
     )
-
-
-def _recoloured(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Change the light and the colours, (H, W, 3): no camera has the renderer's."""
-    if rng.uniform() < _BLANK:
-        return np.full_like(image, 128)
-    values = image.astype(np.float32)
-    if rng.uniform() < _GREY:
-        values = np.broadcast_to(values.mean(-1, keepdims=True), values.shape)
-    gain = np.exp(_GAIN * rng.normal() + _TINT * rng.normal(size=3))
-    values = 255 * (np.clip(gain * values, 0, 255) / 255) ** np.exp(_GAMMA * rng.normal())
-    return np.round(values).astype(np.uint8)
 
 
 def _monocular(
