@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from metrichmsr_ros.geometry.camera import Camera
+
 
 def check_boxes(boxes: np.ndarray) -> np.ndarray:
     """Return ``boxes`` as (N, 4) float64, or raise a ``ValueError`` with the rule they break."""
@@ -37,3 +39,23 @@ def shared_areas(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     low = np.maximum(first[:, None, :2], second[None, :, :2])
     high = np.minimum(first[:, None, 2:], second[None, :, 2:])
     return np.clip(high - low, 0, None).prod(axis=-1)
+
+
+def mesh_boxes(camera: Camera, vertices: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
+    """Return the image boxes of surfaces.
+
+    Args:
+        camera: Camera of the image.
+        vertices: (N, V, 3), metres, camera frame.
+        otherwise: Boxes for surfaces of which nothing projects, (N, 4).
+
+    Returns:
+        x_min, y_min, x_max, y_max, (N, 4) float32, pixels; may reach over the border.
+    """
+    pixels = camera.project(vertices)
+    low = np.where(np.isnan(pixels), np.inf, pixels).min(axis=1)
+    high = np.where(np.isnan(pixels), -np.inf, pixels).max(axis=1)
+    boxes = np.concatenate([low, high], axis=-1)
+    return np.where(np.isfinite(boxes).all(axis=-1, keepdims=True), boxes, otherwise).astype(
+        np.float32
+    )

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from metrichmsr_ros.body.body_model import BodyModel
+from metrichmsr_ros.geometry.boxes import mesh_boxes
 from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.geometry.turns import apply, inverse, matrix, rotvec, smallest_turn, unit
 from metrichmsr_ros.models.landmark_rotations import LandmarkRotations
@@ -150,23 +151,3 @@ def _pelvis_covariance(
     covariance = covariance + (_HIDDEN_ALONG * hidden) ** 2 * along
     covariance = covariance + (_HIDDEN_ACROSS * hidden) ** 2 * across
     return (covariance + _POSE_SIGMA**2 * np.eye(3)).astype(np.float32)
-
-
-def mesh_boxes(camera: Camera, vertices: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
-    """Return the image boxes of surfaces.
-
-    Args:
-        camera: Camera of the image.
-        vertices: (N, V, 3), metres, camera frame.
-        otherwise: Boxes for surfaces of which nothing projects, (N, 4).
-
-    Returns:
-        x_min, y_min, x_max, y_max, (N, 4) float32, pixels; may reach over the border.
-    """
-    pixels = camera.project(vertices)
-    low = np.where(np.isnan(pixels), np.inf, pixels).min(axis=1)
-    high = np.where(np.isnan(pixels), -np.inf, pixels).max(axis=1)
-    boxes = np.concatenate([low, high], axis=-1)
-    return np.where(np.isfinite(boxes).all(axis=-1, keepdims=True), boxes, otherwise).astype(
-        np.float32
-    )

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from metrichmsr_ros.body.body_model import BodyModel, DEFAULT_BODY
 from metrichmsr_ros.body.shape_transfer import ShapeTransfer
+from metrichmsr_ros.geometry.boxes import mesh_boxes
 from metrichmsr_ros.models.blazepose_encoder import PART_OF_LANDMARK
 from metrichmsr_ros.models.gather import evidence_of_landmarks
-from metrichmsr_ros.models.landmark_ik import mesh_boxes
 from metrichmsr_ros.models.metric_hmr import body_of_checkpoint, MetricHMR
 from metrichmsr_ros.models.prediction import Prediction
 from metrichmsr_ros.perception.blazepose.assets import FULL, HEAVY

@@ -13,8 +13,8 @@ import torch
 
 from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.body.skinning import forward_kinematics, rotation_matrices
+from metrichmsr_ros.geometry.boxes import mesh_boxes
 from metrichmsr_ros.geometry.camera import Camera
-from metrichmsr_ros.models.landmark_ik import mesh_boxes
 from metrichmsr_ros.perception.person_filter import PersonFilter
 from metrichmsr_ros.structures import People
 
