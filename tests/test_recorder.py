@@ -1,11 +1,20 @@
-"""The pictures of the monitor's video."""
+"""What the monitor writes: the pictures of its video, the scene in its recording."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+import sys
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
+import pytest
 
 from metrichmsr_ros.geometry.camera import Camera
-from metrichmsr_ros.ros.recorder import side_by_side, Snapshot
+from metrichmsr_ros.ros.marker_reader import MeshMarker
+from metrichmsr_ros.ros.markers import marker_id
+from metrichmsr_ros.ros.recorder import RerunWriter, side_by_side, Snapshot
 
 SHAPE = (48, 64)
 
@@ -43,3 +52,55 @@ def test_with_truth_the_second_row_shows_what_was_gained():
     assert error[40, 60].sum() > 500
     assert error[40, 5].sum() < 20
     assert error[25, 60].sum() < 20
+
+
+class FakeRerun:
+    """Keeps what is logged: archetypes are their names and arguments."""
+
+    def __init__(self) -> None:
+        self.logged: dict[str, tuple[str, dict[str, Any]]] = {}
+
+    def log(self, path: str, entity: Any, **_: Any) -> None:
+        self.logged[path] = entity
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_, **arguments: (name, arguments)
+
+
+@pytest.fixture
+def rerun(monkeypatch: pytest.MonkeyPatch) -> FakeRerun:
+    fake = FakeRerun()
+    fake.Image = lambda _: SimpleNamespace(compress=lambda **_: None)
+    fake.ViewCoordinates = SimpleNamespace(RDF=None)
+    monkeypatch.setitem(sys.modules, 'rerun', fake)
+    monkeypatch.delenv('DISPLAY', raising=False)
+    monkeypatch.delenv('WAYLAND_DISPLAY', raising=False)
+    return fake
+
+
+def mesh(person: str, *, x: float) -> MeshMarker:
+    corners = np.array([[x, 0, 2], [x + 1, 0, 2], [x, 1, 2]], float)
+    return MeshMarker(marker_id(person), (1.0, 0.0, 0.0), corners)
+
+
+def with_people(meshes: tuple[MeshMarker, ...]) -> Snapshot:
+    return replace(
+        snapshot(), ids=('aaaaa', 'bbbbb'), joints=np.zeros((2, 24, 3)),
+        orientations=np.tile([0.0, 0, 0, 1], (2, 1)), meshes=meshes,
+    )  # fmt: skip
+
+
+def test_each_mesh_is_recorded_under_its_own_person(rerun: FakeRerun, tmp_path: Path):
+    writer = RerunWriter(tmp_path / 'scene.rrd')
+    path = 'camera/people/{}/mesh'.format
+
+    writer.add(with_people((mesh('aaaaa', x=1.0), mesh('bbbbb', x=5.0))))
+    kind, mesh_of_a = rerun.logged[path('aaaaa')]
+    assert kind == 'Mesh3D'
+    assert mesh_of_a['vertex_positions'][:, 0].min() == 1.0
+    # The first one's vertices are not finite now, so the node leaves his marker out.
+    writer.add(with_people((mesh('bbbbb', x=6.0),)))
+    assert rerun.logged[path('aaaaa')] == ('Clear', {'recursive': False})
+    kind, mesh_of_b = rerun.logged[path('bbbbb')]
+    assert kind == 'Mesh3D'
+    assert mesh_of_b['vertex_positions'][:, 0].min() == 6.0

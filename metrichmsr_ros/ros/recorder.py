@@ -17,6 +17,7 @@ from metrichmsr_ros.body.joints import PARENTS
 from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.metrics import depth_errors
 from metrichmsr_ros.ros.marker_reader import MeshMarker
+from metrichmsr_ros.ros.markers import marker_id
 from metrichmsr_ros.visualization import color_depth, labelled
 
 logger = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ class Snapshot:
         ids: Ids of the people.
         joints: Their joints, (N, 24, 3), metres, camera frame.
         orientations: Rotation of joint 0, quaternions x, y, z, w, (N, 4).
-        meshes: Their meshes.
+        meshes: Meshes of those who have one; their ids are ``marker_id`` of the people's.
     """
 
     stamp: int
@@ -176,8 +177,11 @@ class RerunWriter:
         for person in gone:
             self._log(f'camera/people/{person}', rr.Clear(recursive=True))
         self._shown = set(snapshot.ids)
+        # Not by position: who has no mesh that can be drawn has no marker either.
+        meshes = {mesh.id: mesh for mesh in snapshot.meshes}
         for i, person in enumerate(snapshot.ids):
             self._add_person(snapshot, i, f'camera/people/{person}')
+            self._add_mesh(meshes.get(marker_id(person)), f'camera/people/{person}/mesh')
 
     def close(self) -> None:
         """Write what is buffered."""
@@ -201,15 +205,19 @@ class RerunWriter:
             translation=joints[0], rotation=rr.Quaternion(xyzw=snapshot.orientations[i])
         )
         self._log(f'{path}/pelvis', pelvis)
-        if i < len(snapshot.meshes) and len(snapshot.meshes[i].corners):
-            mesh = snapshot.meshes[i]
-            vertices, triangles = self._index(mesh.corners)
-            shown = rr.Mesh3D(
-                vertex_positions=vertices,
-                triangle_indices=triangles,
-                albedo_factor=(*mesh.color, 1.0),
-            )
-            self._log(f'{path}/mesh', shown)
+
+    def _add_mesh(self, mesh: MeshMarker | None, path: str) -> None:
+        rr = self._rr
+        if mesh is None or not len(mesh.corners):
+            self._log(path, rr.Clear(recursive=False))  # the one before would stand still
+            return
+        vertices, triangles = self._index(mesh.corners)
+        shown = rr.Mesh3D(
+            vertex_positions=vertices,
+            triangle_indices=triangles,
+            albedo_factor=(*mesh.color, 1.0),
+        )
+        self._log(path, shown)
 
     def _index(self, corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return vertices and triangles of a triangle soup; the topology is that of the first."""
