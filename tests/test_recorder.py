@@ -14,7 +14,8 @@ import pytest
 from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.ros.marker_reader import MeshMarker
 from metrichmsr_ros.ros.markers import marker_id
-from metrichmsr_ros.ros.recorder import RerunWriter, side_by_side, Snapshot
+from metrichmsr_ros.ros.recorder import RerunWriter
+from metrichmsr_ros.ros.snapshot import side_by_side, Snapshot
 
 SHAPE = (48, 64)
 

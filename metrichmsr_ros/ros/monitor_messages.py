@@ -18,7 +18,7 @@ from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.ros.diagnostics import STAGE
 from metrichmsr_ros.ros.marker_reader import read_meshes
 from metrichmsr_ros.ros.monitor_statistics import PeopleAt, SECOND
-from metrichmsr_ros.ros.recorder import Snapshot
+from metrichmsr_ros.ros.snapshot import Snapshot
 
 # Topic: its type, and where the stamp lies in the serialised message (behind a count if the
 # message is an array without a header of its own).
