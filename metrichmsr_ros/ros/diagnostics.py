@@ -213,6 +213,11 @@ class Problem:
     message: str
 
 
+def status_name(node: str) -> str:
+    """Return the name of the status of the node with this fully qualified name."""
+    return f'{node.lstrip("/")}: perception'
+
+
 def report(
     snapshot: Snapshot,
     *,
@@ -227,7 +232,7 @@ def report(
 
     Args:
         snapshot: What was counted.
-        name: Name of the status, by convention ``<node>: <component>``.
+        name: Name of the status, by convention ``<node>: <component>``; see ``status_name``.
         hardware_id: The camera.
         header: Its stamp is the time of the report.
         state: Lifecycle state.

@@ -23,7 +23,8 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo
 
-from metrichmsr_ros.geometry.camera import Camera
+from metrichmsr_ros.geometry.camera import Camera, CameraError
+from metrichmsr_ros.ros.diagnostics import status_name
 from metrichmsr_ros.ros.monitor_messages import (
     INPUTS,
     is_complete,
@@ -47,14 +48,14 @@ from metrichmsr_ros.ros.monitor_statistics import (
 )
 from metrichmsr_ros.ros.recorder import Recorder, RerunWriter, VideoWriter
 from metrichmsr_ros.ros.run import run_node
+from metrichmsr_ros.ros.teller import Teller
 
 MONITOR_QOS = QoSProfile(depth=5)
 CONFIGURE_FAILED = 'configure failed'  # how the node's diagnosis then begins
 NICE = 5  # measuring must not take the cores from what is measured
-REMIND = 5.0  # seconds until what has been told already is told again
 KEPT = 30  # newest stamps whose messages are kept, to be put together
 DEFAULTS: dict[str, Any] = {
-    'node': 'metrichmsr',  # name of the perception node
+    'node': 'metrichmsr',  # name of the perception node, as a topic: relative to the namespace
     'camera': 'camera',  # name of the camera node
     'topics': '',  # of the node that are listened to, with commas; empty = all
     'output': '',  # folder for summary.json, overlay.mp4, scene.rrd; empty = none
@@ -78,9 +79,11 @@ class Monitor(Node):
             camera_height=self.value['camera_height'], camera_tilt=self.value['camera_tilt']
         )
         self.presence = Presence()
+        full_name = self.resolve_topic_name(self.value['node'], only_expand=True)
+        self._status = status_name(full_name)
         self.diagnosis = ''
         self.stages: dict[str, float] = {}
-        self._told, self._told_at = '', 0.0
+        self._teller = Teller()
         self.first_result: int | None = None
         self._messages: dict[int, dict[str, bytes]] = defaultdict(dict)
         self._camera: Camera | None = None
@@ -181,11 +184,16 @@ class Monitor(Node):
         self.depth.compare(to_depth(refined), to_depth(true), camera)
 
     def _on_camera_info(self, info: CameraInfo) -> None:
-        self._camera = Camera.from_camera_info(info, width=info.width, height=info.height)
+        try:
+            self._camera = Camera.from_camera_info(info, width=info.width, height=info.height)
+        except CameraError as error:
+            self._camera = None  # without it nothing is compared or recorded
+            line = f'note: the CameraInfo cannot be used: {error}'
+            self._teller.note(line, topic='camera', remind=False)
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
-            if status.name.startswith(self.value['node']):
+            if status.name == self._status:
                 self.diagnosis = status.message
                 self.stages = stages_of(status)
 
@@ -219,10 +227,12 @@ class Monitor(Node):
         now = self._now()
         self.latency.settle(now)
         if self.first_result is None:
-            self._note(f'waiting for the first result: {self.diagnosis or "the node starts"}')
+            self._teller.note(
+                f'waiting for the first result: {self.diagnosis or "the node starts"}'
+            )
             return
         if self.diagnosis and not self.diagnosis.startswith('active'):
-            self._note(f'note: {self.diagnosis}', remind=False)
+            self._teller.note(f'note: {self.diagnosis}', remind=False)
         rate = {name: self.rates.rate(name, now) for name in ('image', 'people')}
         p50, p99 = self.latency.percentiles(newest=round(5 * max(rate['people'], 1)))
         dropped = self.rates.counts['image'] - self.rates.counts['people']
@@ -238,19 +248,7 @@ class Monitor(Node):
         depth = self.depth.summary()
         if depth['images']:
             line += f' | depth AbsRel {depth["refined"]:.3f} (prior {depth["prior"]:.3f})'
-        self._say(line)
-
-    def _note(self, line: str, *, remind: bool = True) -> None:
-        """Say what holds for a while: when it is new, and if ``remind`` again now and then."""
-        now = time.monotonic()
-        if line != self._told or (remind and now - self._told_at >= REMIND):
-            self._told, self._told_at = line, now
-            self._say(line)
-
-    @staticmethod
-    def _say(line: str) -> None:
-        sys.stdout.write(line + '\n')
-        sys.stdout.flush()
+        self._teller.say(line)
 
     def _summary(self) -> dict[str, Any]:
         p50, p99 = self.latency.percentiles()

@@ -21,7 +21,15 @@ import torch
 
 from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.perception.config import PipelineConfig
-from metrichmsr_ros.ros.diagnostics import ERROR, Health, Problem, RECENT, report, WARN
+from metrichmsr_ros.ros.diagnostics import (
+    ERROR,
+    Health,
+    Problem,
+    RECENT,
+    report,
+    status_name,
+    WARN,
+)
 from metrichmsr_ros.ros.inputs import Input, Inputs
 from metrichmsr_ros.ros.messages import to_header
 from metrichmsr_ros.ros.outputs import Draw, Outputs
@@ -180,7 +188,7 @@ class MetricHmsrNode(LifecycleNode):
         camera = self._worker.camera if self._worker is not None else None
         message = report(
             self._health.snapshot(),
-            name=f'{self.get_fully_qualified_name().lstrip("/")}: perception',
+            name=status_name(self.get_fully_qualified_name()),
             hardware_id=self.resolve_topic_name('image'),
             header=to_header(self.get_clock().now().nanoseconds, ''),
             state=self._state_machine.current_state[1],
