@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+import resource
 import sys
+import time
 from types import SimpleNamespace
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
 from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.ros.marker_reader import MeshMarker
 from metrichmsr_ros.ros.markers import marker_id
-from metrichmsr_ros.ros.recorder import RerunWriter
+from metrichmsr_ros.ros.recorder import Recorder, RerunWriter, VideoWriter
 from metrichmsr_ros.ros.snapshot import side_by_side, Snapshot
 
 SHAPE = (48, 64)
@@ -71,6 +76,7 @@ class FakeRerun:
 @pytest.fixture
 def rerun(monkeypatch: pytest.MonkeyPatch) -> FakeRerun:
     fake = FakeRerun()
+    fake.RecordingStream = lambda _: SimpleNamespace(flush=lambda: None)
     fake.Image = lambda _: SimpleNamespace(compress=lambda **_: None)
     fake.ViewCoordinates = SimpleNamespace(RDF=None)
     monkeypatch.setitem(sys.modules, 'rerun', fake)
@@ -105,3 +111,75 @@ def test_each_mesh_is_recorded_under_its_own_person(rerun: FakeRerun, tmp_path: 
     kind, mesh_of_b = rerun.logged[path('bbbbb')]
     assert kind == 'Mesh3D'
     assert mesh_of_b['vertex_positions'][:, 0].min() == 6.0
+
+
+@contextmanager
+def full_disk(*, after: int) -> Iterator[None]:
+    """No file can grow beyond ``after`` bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (after, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def record(recorder: Recorder, *, count: int = 20) -> None:
+    """Give a recorder that many pictures of noise, and finish its files."""
+    noise = np.random.default_rng(0).integers(0, 255, (count, 240, 320, 3), np.uint8)
+    for image in noise:
+        picture = replace(
+            snapshot(), image=image, overlay=image, camera=Camera.from_fov(320, 240, 1.0),
+            depth_z=np.ones((240, 320)),
+        )  # fmt: skip
+        while not recorder.offer(picture):
+            time.sleep(0.01)
+    recorder.close()
+
+
+def test_a_video_has_every_picture(tmp_path: Path):
+    recorder = Recorder(VideoWriter(tmp_path / 'a.mp4', rate=10), None, rerun_every=1)
+    record(recorder)
+    assert recorder.failure is None
+    video = cv2.VideoCapture(str(tmp_path / 'a.mp4'))
+    assert video.get(cv2.CAP_PROP_FRAME_COUNT) == 20
+
+
+def test_a_video_of_one_picture_and_of_none_is_no_failure(tmp_path: Path):
+    for count in (0, 1):
+        recorder = Recorder(VideoWriter(tmp_path / 'a.mp4', rate=10), None, rerun_every=1)
+        record(recorder, count=count)
+        assert recorder.failure is None
+
+
+def test_a_full_disk_is_the_recorders_failure(tmp_path: Path):
+    with full_disk(after=100_000):
+        recorder = Recorder(VideoWriter(tmp_path / 'a.mp4', rate=10), None, rerun_every=1)
+        record(recorder)
+    assert isinstance(recorder.failure, OSError)
+    assert str(recorder.failure) == (f'{tmp_path}/a.mp4 holds 0 of 20 frames: is the disk full?')
+
+
+def test_a_video_that_cannot_be_written_is_the_recorders_failure(rerun: FakeRerun, tmp_path: Path):
+    scene = RerunWriter(tmp_path / 'scene.rrd')
+    closed: list[str] = []
+    rerun.disconnect = lambda **_: closed.append('scene')
+    video = VideoWriter(tmp_path / 'nowhere' / 'a.mp4', rate=10)
+    recorder = Recorder(video, scene, rerun_every=1)
+    record(recorder)
+    assert 'cannot write the video' in str(recorder.failure)
+    assert closed == ['scene']  # the other file is finished all the same
+
+
+def test_a_recording_that_cannot_be_finished_is_the_recorders_failure(
+    rerun: FakeRerun, tmp_path: Path
+):
+    def flush() -> None:
+        raise RuntimeError('shut down prematurely')
+
+    scene = RerunWriter(tmp_path / 'scene.rrd')
+    scene.recording = SimpleNamespace(flush=flush)
+    video = VideoWriter(tmp_path / 'a.mp4', rate=10)
+    recorder = Recorder(video, scene, rerun_every=1)
+    record(recorder)
+    assert str(recorder.failure) == 'shut down prematurely'

@@ -160,9 +160,16 @@ def _tell_domain(domain: str) -> None:
         sys.stdout.flush()
 
 
+def _files(folder: Path) -> dict[str, int]:
+    """Return by name when each file of a folder was changed; nothing where there is no folder."""
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    return {path.name: path.stat().st_mtime_ns for path in files}
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the demonstration; return the exit code."""
     values = parse(argv)
+    before = _files(Path(values.output))
     try:
         processes = jobs(values)
         with own_graph() as variables:
@@ -175,8 +182,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f'demo: {error}\n')
         return 2
     if code == 0:
-        files = sorted(path.name for path in Path(values.output).iterdir())
-        sys.stdout.write(f'demo: wrote {", ".join(files)} in {values.output}\n')
+        after = _files(Path(values.output)).items()
+        names = ', '.join(name for name, changed in after if before.get(name) != changed)
+        sys.stdout.write(f'demo: wrote {names} in {values.output}\n')
     return code
 
 

@@ -105,11 +105,16 @@ class Monitor(Node):
         if self._recorder is not None:
             summary = json.dumps(self._summary(), indent=2)
             self._recorder.close()
+            if self._recorder.failure is not None:
+                self._fail(f'the recording failed: {self._recorder.failure}')
             try:
                 (Path(self.value['output']) / 'summary.json').write_text(summary + '\n')
             except OSError as error:
-                self.failure = f'the summary cannot be written: {error}'
+                self._fail(f'the summary cannot be written: {error}')
         super().destroy_node()
+
+    def _fail(self, reason: str) -> None:
+        self.failure = f'{self.failure}; {reason}' if self.failure else reason
 
     @property
     def elapsed(self) -> float:

@@ -29,6 +29,7 @@ class VideoWriter:
         self.path, self._rate = path, rate
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
+        self._frames = 0
 
     def add(self, snapshot: Snapshot) -> None:
         """Append one frame; a picture of another size than the first is fitted into its size.
@@ -44,11 +45,23 @@ class VideoWriter:
             if not self._writer.isOpened():
                 raise OSError(f'cannot write the video {self.path}')
         self._writer.write(_fit(row, self._size)[..., ::-1])
+        self._frames += 1
 
     def close(self) -> None:
-        """Finish the file."""
-        if self._writer is not None:
-            self._writer.release()
+        """Finish the file.
+
+        Raises:
+            OSError: Frames are missing in it.
+        """
+        if self._writer is None or not self._frames:
+            return
+        self._writer.release()
+        # OpenCV only prints that a disk is full; the index at the file's end is then missing.
+        reader = cv2.VideoCapture(str(self.path))
+        found = round(reader.get(cv2.CAP_PROP_FRAME_COUNT)) if reader.isOpened() else 0
+        reader.release()
+        if found < self._frames:
+            raise OSError(f'{self.path} holds {found} of {self._frames} frames: is the disk full?')
 
 
 def _fit(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -106,7 +119,11 @@ class RerunWriter:
             self._add_mesh(meshes.get(marker_id(person)), f'camera/people/{person}/mesh')
 
     def close(self) -> None:
-        """Write what is buffered."""
+        """Write what is buffered.
+
+        Raises:
+            RuntimeError: The file cannot be written.
+        """
         self.recording.flush()
         self._rr.disconnect(recording=self.recording)
 
@@ -168,7 +185,7 @@ class Recorder:
         """
         self._video, self._rerun, self._every = video, rerun, rerun_every
         self._queue: queue.Queue[Snapshot | None] = queue.Queue(maxsize=2)
-        self.failure: Exception | None = None
+        self.failure: Exception | None = None  # why the files are not what they should be
         self._thread = threading.Thread(target=self._run, name='recorder', daemon=True)
         self._thread.start()
 
@@ -186,20 +203,25 @@ class Recorder:
         self._thread.join()
 
     def _run(self) -> None:
-        writers = [writer for writer in (self._video, self._rerun) if writer is not None]
-        count = 0
         try:
-            while (snapshot := self._queue.get()) is not None:
-                if self._video is not None:
-                    self._video.add(snapshot)
-                if self._rerun is not None and count % self._every == 0:
-                    self._rerun.add(snapshot)
-                count += 1
+            self._write()
         except Exception as error:
             self.failure = error
             logger.error('recording stopped: %s', error)
             while self._queue.get() is not None:
                 pass
-        finally:
-            for writer in writers:
-                writer.close()
+        for writer in (self._video, self._rerun):
+            try:
+                if writer is not None:
+                    writer.close()
+            except Exception as error:
+                self.failure = self.failure or error  # the first is the cause of the others
+
+    def _write(self) -> None:
+        count = 0
+        while (snapshot := self._queue.get()) is not None:
+            if self._video is not None:
+                self._video.add(snapshot)
+            if self._rerun is not None and count % self._every == 0:
+                self._rerun.add(snapshot)
+            count += 1

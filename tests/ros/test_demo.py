@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from metrichmsr_ros.perception.blazepose.assets import AssetError, find_assets
+from metrichmsr_ros.ros import demo
 from metrichmsr_ros.ros.demo import jobs, parse
 
 pytestmark = pytest.mark.ros
@@ -87,3 +88,26 @@ def test_field_of_view_is_degrees_for_people_and_radians_for_nodes(photograph: P
     }
     assert processes['camera'].parameters['fov'] == pytest.approx(np.pi / 3)
     assert processes['node'].parameters['depth_source'] == 'none'
+
+
+@pytest.mark.parametrize(('code', 'told'), [(0, 'demo: wrote overlay.mp4 in {}\n'), (1, '')])
+def test_tells_of_the_files_of_this_run_and_of_none_that_failed(
+    code: int,
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    old = tmp_path / 'scene.rrd'
+    old.touch()
+    os.utime(old, (1e9, 1e9))
+
+    def run(_: object) -> int:
+        (tmp_path / 'overlay.mp4').touch()
+        return code
+
+    monkeypatch.setattr(demo, 'run', run)
+    monkeypatch.setattr(demo, 'jobs', lambda _: [])
+    monkeypatch.setattr(demo.os, 'environ', dict(os.environ))
+    assert demo.main(['--output', str(tmp_path)]) == code
+    assert capsys.readouterr().out == told.format(tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 import time
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -13,9 +14,11 @@ from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import CameraInfo
 
 from metrichmsr_ros.geometry.camera import Camera
+from metrichmsr_ros.ros import monitor
 from metrichmsr_ros.ros.diagnostics import status_name
 from metrichmsr_ros.ros.messages import camera_info, to_header
 from metrichmsr_ros.ros.monitor import Monitor
+from metrichmsr_ros.ros.snapshot import Snapshot
 
 pytestmark = pytest.mark.ros
 
@@ -130,3 +133,43 @@ def test_a_node_in_a_namespace_that_cannot_be_configured_ends_the_monitor(
     watched.publish(DiagnosticArray, '/diagnostics', message)
     watched.spin_until(lambda: not rclpy.ok())
     assert watched.monitor.failure == 'configure failed: no weights'
+
+
+@pytest.mark.parametrize('writable', [True, False])
+def test_a_failed_recording_is_the_monitors_failure(
+    writable: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    video = tmp_path / 'overlay.mp4'
+    if not writable:
+        video.mkdir()
+    image = np.zeros((48, 64, 3), np.uint8)
+    snapshot = Snapshot(
+        stamp=1, image=image, overlay=image, camera=Camera.from_fov(64, 48, 1.0), depth_z=None,
+        prior_z=None, true_z=None, ids=(), joints=np.zeros((0, 24, 3)),
+        orientations=np.zeros((0, 4)), meshes=(),
+    )  # fmt: skip
+
+    def run(make_node: Callable[[], Monitor], args: list[str]) -> int:
+        rclpy.init(args=args)
+        node = make_node()
+        node.first_result = 1
+        node._recorder.offer(snapshot)
+        node.destroy_node()
+        rclpy.try_shutdown()
+        return 0
+
+    monkeypatch.setattr(monitor, 'run_node', run)
+    monkeypatch.setattr(monitor.os, 'nice', lambda _: None)
+    code = monitor.main(['--ros-args', '-p', f'output:={tmp_path}', '-p', 'rerun_rate:=0.0'])
+    told = capsys.readouterr().err
+    assert (tmp_path / 'summary.json').is_file()
+    if writable:
+        assert (code, told) == (0, '')
+        assert video.stat().st_size > 0
+    else:
+        assert code == 1
+        lines = [line for line in told.splitlines() if line.startswith('monitor: ')]
+        assert lines == [f'monitor: the recording failed: cannot write the video {video}']
