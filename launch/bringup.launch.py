@@ -12,9 +12,8 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironment
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from metrichmsr_ros.perception.blazepose.assets import LANDMARK_NETWORKS
-from metrichmsr_ros.perception.config import DEPTH_SOURCES, FILL_SOURCES, FILLS
 from metrichmsr_ros.ros.middleware import profile_environment
+from metrichmsr_ros.ros.parameters import RULES
 from metrichmsr_ros.ros.presets import load_preset, parameter_arguments, preset_names, TOPICS
 
 SHARE = Path(get_package_share_directory('metrichmsr_ros'))
@@ -26,6 +25,12 @@ CHOSEN = (
     'depth_encoding', 'points_people', 'device', 'estimator', 'checkpoint', 'body_model',
     'landmark_network',
 )  # fmt: skip
+
+
+def _passed_on(rule):
+    choices = ['', *rule.choices] if rule.choices else None
+    return '', f'passed on if given: {rule.text}', choices
+
 
 # name: (default, description, choices); an empty default means "as params_file says, else the
 # camera preset, else the node's own default".
@@ -40,20 +45,7 @@ ARGUMENTS = {
     'camera_info_topic': ('', 'CameraInfo of the colour image', None),
     'depth_topic': ('', 'depth image', None),
     'depth_camera_info_topic': ('', 'CameraInfo of the depth image', None),
-    'image_transport': ('', 'raw or compressed', ['', 'raw', 'compressed']),
-    'depth_source': ('', 'where depth comes from', ['', *DEPTH_SOURCES]),
-    'depth_model': ('', 'folder or hub:owner/name of a depth network', None),
-    'depth_refiner': ('', 'weights of what corrects depth by the people, or affine', None),
-    'fill': ('', 'what is where an RGB-D camera knows no depth', ['', *FILLS]),
-    'fill_source': ('', 'where fill takes its prior from', ['', *FILL_SOURCES]),
-    'depth_encoding': ('', 'of the depth images', ['', '32FC1', '16UC1']),
-    'points_people': ('', 'people in the cloud', ['', 'include', 'cut']),
-    'device': ('', 'cpu or cuda:<n>', None),
-    'estimator': ('', 'metrichmr or landmark_ik', ['', 'metrichmr', 'landmark_ik']),
-    'checkpoint': ('', 'folder of weights for metrichmr', None),
-    'body_model': ('', 'SMPL file to use instead of the default body', None),
-    'landmark_network': ('', 'of BlazePose: full, or heavy and more accurate',
-                         ['', *LANDMARK_NETWORKS]),
+    **{name: _passed_on(RULES[name]) for name in CHOSEN},
     'respawn': ('false', 'start the node again when it dies', BOOL),
     'rviz': ('auto', 'start RViz; auto = where it is installed and a display exists',
              ['auto', *BOOL]),

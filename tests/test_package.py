@@ -3,11 +3,16 @@ from collections.abc import Iterable
 import configparser
 from importlib import metadata, util
 from pathlib import Path
+import re
 import subprocess
 import sys
+from types import ModuleType, SimpleNamespace
+from unittest.mock import MagicMock
 from xml.etree import ElementTree
 
 import pytest
+
+from metrichmsr_ros.ros.parameters import RULES
 
 pytestmark = pytest.mark.smoke
 
@@ -113,17 +118,47 @@ def test_stand_ins_are_invisible_to_a_plain_build():
     assert (ROOT / 'ros2_ws/underlay/COLCON_IGNORE').is_file()
 
 
-def test_each_launch_argument_has_default_text_and_choices() -> None:
-    # Read as text: where launch_ros is missing, nothing else looks into the file.
-    tree = ast.parse((ROOT / 'launch' / 'bringup.launch.py').read_text(encoding='utf-8'))
-    (table,) = (
-        node.value
-        for node in tree.body
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == 'ARGUMENTS'
+@pytest.fixture
+def bringup(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The launch file as a module, whether launch_ros is installed or, as from PyPI, is not."""
+    for name in ('launch', 'launch.actions', 'launch.substitutions', 'launch_ros.actions'):
+        monkeypatch.setitem(sys.modules, name, MagicMock())
+    installed = SimpleNamespace(
+        get_package_share_directory=lambda _: str(ROOT), PackageNotFoundError=LookupError
     )
-    assert isinstance(table, ast.Dict)
-    lengths = {
-        ast.literal_eval(key): len(value.elts)
-        for key, value in zip(table.keys, table.values, strict=True)
-    }
-    assert set(lengths.values()) == {3}, lengths
+    monkeypatch.setitem(sys.modules, 'ament_index_python.packages', installed)
+    path = ROOT / 'launch' / 'bringup.launch.py'
+    spec = util.spec_from_file_location('bringup', path)
+    module = util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_each_launch_argument_has_default_text_and_choices(bringup: ModuleType) -> None:
+    for name, (default, text, choices) in bringup.ARGUMENTS.items():
+        assert isinstance(default, str), name
+        assert text, name
+        assert choices is None or default in choices, name
+
+
+def test_launch_arguments_that_are_passed_on_have_the_parameters_choices(
+    bringup: ModuleType,
+) -> None:
+    parameters = set(bringup.ARGUMENTS) & set(RULES) - {'autostart'}
+    assert set(bringup.CHOSEN) == parameters
+    for name in parameters:
+        default, text, choices = bringup.ARGUMENTS[name]
+        assert default == '', name  # as the parameter file, the preset or the node says
+        assert RULES[name].text in text, name
+        assert choices == (['', *RULES[name].choices] if RULES[name].choices else None), name
+
+
+def test_a_launcher_does_not_load_torch() -> None:
+    modules = re.findall(
+        r'^from (metrichmsr_ros\S+) import',
+        '\n'.join(path.read_text() for path in (ROOT / 'launch').glob('*.py')),
+        re.MULTILINE,
+    )
+    assert 'metrichmsr_ros.ros.parameters' in modules
+    program = f"import sys, {', '.join(modules)}; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, '-c', program], cwd=ROOT, check=True)

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from metrichmsr_ros.cache import cache_dir
+from metrichmsr_ros.models.methods import METHODS
 from metrichmsr_ros.perception.blazepose.assets import AssetError, CACHE, find_assets
-from metrichmsr_ros.perception.config import PipelineConfig
+from metrichmsr_ros.perception.config import ESTIMATORS, PipelineConfig
 from metrichmsr_ros.perception.pipeline import build_pipeline
 
 
@@ -31,6 +32,10 @@ from metrichmsr_ros.perception.pipeline import build_pipeline
 def test_config_rejects_bad_input(setting, rule):
     with pytest.raises(ValueError, match=rule):
         PipelineConfig(**setting)
+
+
+def test_the_estimators_are_those_that_can_be_built():
+    assert tuple(METHODS) == ESTIMATORS
 
 
 @pytest.mark.parametrize('device', ['tpu', 'cuda:99', 'cuda:x', 'mps'])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from metrichmsr_ros.perception.blazepose.assets import FULL, LANDMARK_NETWORKS
 
+ESTIMATORS = ('metrichmr', 'landmark_ik')  # by name, so that settings can be read without torch
 DEPTH_SOURCES = ('none', 'topic', 'ground', 'mapanything', 'huggingface')
 AFFINE = 'affine'  # of ``depth_refiner``: no network
 FILLS = ('none', 'prior')
@@ -19,7 +20,7 @@ class PipelineConfig:
     """Settings of :func:`metrichmsr_ros.perception.pipeline.build_pipeline`.
 
     Attributes:
-        estimator: What makes people metric, one of ``models.methods.METHODS``.
+        estimator: What makes people metric, one of ``ESTIMATORS``.
         checkpoint: Folder of a network's weights, or the name of one that ships; '' = the
             estimator's own, for ``landmark_network``.
         body_model: SMPL-format file, or None for the body that ships.
@@ -78,10 +79,7 @@ class PipelineConfig:
     id_seed: int | None = None
 
     def __post_init__(self) -> None:
-        # Here, because the estimators bring torch, which who only reads settings can do without.
-        from metrichmsr_ros.models.methods import METHODS
-
-        _one_of('estimator', self.estimator, tuple(METHODS))
+        _one_of('estimator', self.estimator, ESTIMATORS)
         _one_of('landmark_network', self.landmark_network, LANDMARK_NETWORKS)
         _one_of('depth_source', self.depth_source, DEPTH_SOURCES)
         _within('depth_max_age', self.depth_max_age, self.depth_max_age > 0, 'above 0 s')

@@ -1,7 +1,8 @@
 """The node's parameters, once: descriptors, the YAML file and the README's table come from here.
 
 Free of ROS, so that ``python -m metrichmsr_ros.ros.parameters`` prints the table anywhere (with
-``yaml`` as argument: the file ``config/metrichmsr.yaml``); ``parameter_server.py`` declares them.
+``yaml`` as argument: the file ``config/metrichmsr.yaml``), and of torch, because launch files read
+the choices here; ``parameter_server.py`` declares them.
 """
 
 from __future__ import annotations
@@ -12,9 +13,14 @@ import sys
 import textwrap
 from typing import Any
 
-from metrichmsr_ros.models.methods import METHODS
 from metrichmsr_ros.perception.blazepose.assets import LANDMARK_NETWORKS
-from metrichmsr_ros.perception.config import DEPTH_SOURCES, FILL_SOURCES, FILLS, PipelineConfig
+from metrichmsr_ros.perception.config import (
+    DEPTH_SOURCES,
+    ESTIMATORS,
+    FILL_SOURCES,
+    FILLS,
+    PipelineConfig,
+)
 
 Value = bool | int | float | str
 
@@ -86,7 +92,7 @@ class Parameters:
         PipelineConfig.estimator,
         'What makes people metric: metrichmr (the network) or landmark_ik (closed form, '
         'everybody of average build).',
-        choices=tuple(METHODS),
+        choices=ESTIMATORS,
     )
     checkpoint: str = _parameter(
         '',
