@@ -9,11 +9,11 @@ from metrichmsr_ros.ros.monitor_statistics import (
     DepthAgainstTruth,
     PeopleAt,
     Presence,
-    SECOND,
     StampLatency,
     TopicRates,
     TruthErrors,
 )
+from metrichmsr_ros.stamps import NS_PER_S
 from metrichmsr_ros.structures import Frame
 
 
@@ -28,19 +28,21 @@ def people(*pelvis, ids='abcdefgh', box=(0, 0, 10, 20)):
 
 def test_latency_is_that_of_the_last_message_of_a_stamp():
     latency = StampLatency()
-    latency.receive(stamp=10 * SECOND, now=10 * SECOND + 20_000_000)
-    latency.receive(stamp=10 * SECOND, now=10 * SECOND + 90_000_000)
-    latency.settle(10 * SECOND + SECOND // 2)
+    latency.receive(stamp=10 * NS_PER_S, now=10 * NS_PER_S + 20_000_000)
+    latency.receive(stamp=10 * NS_PER_S, now=10 * NS_PER_S + 90_000_000)
+    latency.settle(10 * NS_PER_S + NS_PER_S // 2)
     assert latency.seconds == []  # more may come
-    latency.settle(12 * SECOND)
+    latency.settle(12 * NS_PER_S)
     assert latency.seconds == pytest.approx([0.09])
 
 
 def test_latency_percentiles_of_the_newest_stamps():
     latency = StampLatency()
     for i in range(100):
-        latency.receive(stamp=i * SECOND, now=i * SECOND + (1 if i < 50 else 3) * SECOND // 10)
-    latency.settle(200 * SECOND)
+        latency.receive(
+            stamp=i * NS_PER_S, now=i * NS_PER_S + (1 if i < 50 else 3) * NS_PER_S // 10
+        )
+    latency.settle(200 * NS_PER_S)
     assert latency.percentiles()[0] == pytest.approx(0.2)
     assert latency.percentiles(newest=10) == pytest.approx((0.3, 0.3))
 
@@ -52,9 +54,9 @@ def test_latency_of_nothing_is_nan():
 def test_rate_counts_the_last_two_seconds():
     rates = TopicRates()
     for i in range(100):
-        rates.receive('image', i * SECOND // 10)
-    assert rates.rate('image', 10 * SECOND) == pytest.approx(10, abs=0.5)
-    assert rates.rate('image', 20 * SECOND) == 0
+        rates.receive('image', i * NS_PER_S // 10)
+    assert rates.rate('image', 10 * NS_PER_S) == pytest.approx(10, abs=0.5)
+    assert rates.rate('image', 20 * NS_PER_S) == 0
     assert rates.counts['image'] == 100
 
 
@@ -87,7 +89,7 @@ def test_presence_is_from_the_first_to_the_last_sight():
     presence = Presence()
     for second in range(10):
         ids = ['aaaaa'] * (second < 5) + ['bbbbb'] * (4 <= second) + ['ccccc'] * (second in (6, 7))
-        presence.see(second * SECOND, ids)
+        presence.see(second * NS_PER_S, ids)
     summary = presence.summary()
     assert summary['seconds_per_id'] == {'bbbbb': 5.0, 'aaaaa': 4.0, 'ccccc': 1.0}
     assert summary['most_at_once'] == 2

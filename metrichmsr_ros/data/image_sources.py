@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from metrichmsr_ros.data.source_frame import FRAME_ID, Intrinsics, repeat, SourceError, SourceFrame
+from metrichmsr_ros.stamps import NS_PER_S
 
 IMAGE_SUFFIXES = frozenset({'.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.ppm'})
 PHOTO_RATE = 10.0
@@ -48,7 +49,7 @@ class VideoSource:
             while (picture := capture.read())[0]:
                 image = cv2.cvtColor(picture[1], cv2.COLOR_BGR2RGB)
                 yield SourceFrame(
-                    image, self._camera, round(index * 1e9 / self.rate), self.frame_id
+                    image, self._camera, round(index * NS_PER_S / self.rate), self.frame_id
                 )
                 index += 1
         finally:
@@ -116,7 +117,7 @@ class PhotoSource:
             frame = self._first if number == 0 else self._read(path)
             for repetition in range(shown):
                 index = number * shown + repetition
-                yield replace(frame, stamp=round(index * 1e9 / self.rate))
+                yield replace(frame, stamp=round(index * NS_PER_S / self.rate))
 
     def _read(self, path: Path) -> SourceFrame:
         image = cv2.imread(str(path), cv2.IMREAD_COLOR)

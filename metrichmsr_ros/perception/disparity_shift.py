@@ -22,6 +22,7 @@ from metrichmsr_ros.perception.depth_refinement import (
     typical_depth,
 )
 from metrichmsr_ros.perception.field_memory import MAX_RATE
+from metrichmsr_ros.stamps import NS_PER_S
 from metrichmsr_ros.structures import DepthImage
 
 # One sigma of b beforehand, over the q of the people in the middle.
@@ -92,7 +93,7 @@ class DisparityShift:
             anchors: Of this prior; maybe none.
             stamp: Of the prior, integer nanoseconds.
         """
-        step = 0.0 if self._stamp is None else max(stamp - self._stamp, 0) / 1e9
+        step = 0.0 if self._stamp is None else max(stamp - self._stamp, 0) / NS_PER_S
         self._stamp = stamp
         self._believe(fit_disparity_shift(anchors), step)
         target = self._belief or 0.0

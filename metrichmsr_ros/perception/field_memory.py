@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from metrichmsr_ros.perception.affine_field import AffineField
+from metrichmsr_ros.stamps import NS_PER_S
 from metrichmsr_ros.structures import DepthImage, DepthState
 
 GLOBAL_TIME, LOCAL_TIME = 1.0, 0.5  # s in which 63 % of a new correction are taken over
@@ -95,7 +96,7 @@ class FieldMemory:
         """
         if prior.source != self._source or (self._stamp is not None and stamp <= self._stamp):
             self.reset()
-        step = 0.0 if self._stamp is None else (stamp - self._stamp) / 1e9
+        step = 0.0 if self._stamp is None else (stamp - self._stamp) / NS_PER_S
         self._stamp, self._source = stamp, prior.source
         look = _look(prior.depth_z)
         if field is not None:
@@ -103,7 +104,7 @@ class FieldMemory:
             self._anchored = prior_stamp
         elif self._fit is not None and self._fit.stamp != prior_stamp:
             self._fit = None  # only neighbours are compared
-        age = math.nan if self._anchored is None else (stamp - self._anchored) / 1e9
+        age = math.nan if self._anchored is None else (stamp - self._anchored) / NS_PER_S
         state = self._believe(field, step, age)
         target = IDENTITY if self._belief is None and prior.metric else self._belief
         if self._shown is None or target is None:

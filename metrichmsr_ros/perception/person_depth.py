@@ -14,6 +14,7 @@ import numpy as np
 from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.geometry.mesh_depth import MeshDepth, MeshRaycaster
 from metrichmsr_ros.perception.track_filter import known_covariance
+from metrichmsr_ros.stamps import NS_PER_S
 from metrichmsr_ros.structures import DepthImage, People, TrackState
 
 COARSE_WIDTH = 160  # pixels: enough of a person, and a cast of a millisecond
@@ -67,7 +68,7 @@ class PersonDepth:
         """
         count = len(people)
         reading = DepthReading(np.full(count, np.nan), np.full(count, np.nan))
-        age = 0.0 if depth.stamp is None else abs(stamp - depth.stamp) / 1e9
+        age = 0.0 if depth.stamp is None else abs(stamp - depth.stamp) / NS_PER_S
         seen = [i for i in range(count) if people.states[i] != TrackState.PREDICTED]
         if age > MAX_AGE or not seen:
             return reading

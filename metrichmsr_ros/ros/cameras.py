@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from metrichmsr_ros.geometry.camera import Camera, CameraError
-from metrichmsr_ros.ros.messages import to_nanoseconds
+from metrichmsr_ros.stamps import to_nanoseconds
 
 _KEPT = 30  # of the CameraInfos: a slow node takes images that are some frames old
 

@@ -14,8 +14,9 @@ import struct
 import cv2
 import numpy as np
 
+from metrichmsr_ros.stamps import NS_PER_S
+
 _ENCAPSULATION = b'\x00\x01\x00\x00'
-_NANOSECONDS = 10**9
 _PADDING = tuple(bytes(n) for n in range(8))
 
 
@@ -39,9 +40,8 @@ class CdrWriter:
 
     def header(self, stamp: int, frame_id: str) -> CdrWriter:
         """Append a ``std_msgs/Header``; ``stamp`` in nanoseconds."""
-        return (
-            self.pack('i', stamp // _NANOSECONDS).pack('I', stamp % _NANOSECONDS).string(frame_id)
-        )
+        seconds, nanoseconds = divmod(stamp, NS_PER_S)
+        return self.pack('i', seconds).pack('I', nanoseconds).string(frame_id)
 
     def array(self, values: np.ndarray, *, count: int) -> CdrWriter:
         """Append a sequence of ``count`` elements made of ``values`` in order."""

@@ -8,8 +8,9 @@ from metrichmsr_ros.data.image_messages import decode_compressed, decode_depth, 
 from metrichmsr_ros.geometry.camera import Camera, CameraError
 from metrichmsr_ros.ros.cameras import CameraKeeper
 from metrichmsr_ros.ros.images import decode_rgb
-from metrichmsr_ros.ros.messages import is_stamp, to_nanoseconds
+from metrichmsr_ros.ros.messages import is_stamp
 from metrichmsr_ros.ros.parameters import Parameters
+from metrichmsr_ros.stamps import NS_PER_S, to_nanoseconds
 from metrichmsr_ros.structures import DepthImage, Frame
 
 _ASPECT_TOLERANCE = 0.01
@@ -31,7 +32,9 @@ def read_image(
     """
     stamp = to_nanoseconds(message.header.stamp)
     if not is_stamp(stamp):
-        raise ImageError(f'the stamp of the image is {stamp / 1e9:.3f} s: it must be 0 to 2^31 s')
+        raise ImageError(
+            f'the stamp of the image is {stamp / NS_PER_S:.3f} s: it must be 0 to 2^31 s'
+        )
     compressed = isinstance(message, CompressedImage)
     image = decode_compressed(message) if compressed else decode_rgb(message)
     height, width = image.shape[:2]

@@ -15,9 +15,10 @@ from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from metrichmsr_ros.ros.cameras import CameraKeeper
-from metrichmsr_ros.ros.messages import is_stamp, to_nanoseconds
+from metrichmsr_ros.ros.messages import is_stamp
 from metrichmsr_ros.ros.parameters import Parameters
 from metrichmsr_ros.ros.subscriptions import AdaptiveSubscription
+from metrichmsr_ros.stamps import NS_PER_S, to_nanoseconds
 
 _PAIR_QUEUE = 10
 _PAIR_PATIENCE = 2.0
@@ -57,7 +58,7 @@ class Rhythm:
         """Seconds, infinite while it is unknown; messages may be lost now and then."""
         if len(self._gaps) < _SURE:
             return math.inf
-        return sorted(self._gaps)[len(self._gaps) // 4] / 1e9
+        return sorted(self._gaps)[len(self._gaps) // 4] / NS_PER_S
 
 
 class Inputs:
@@ -164,7 +165,7 @@ class Inputs:
     def _on_pair(self, image: Image | CompressedImage, depth: Image) -> None:
         self._paired = time.monotonic()
         offset = to_nanoseconds(depth.header.stamp) - to_nanoseconds(image.header.stamp)
-        self.depth_offset = offset / 1e9
+        self.depth_offset = offset / NS_PER_S
         # When depth returns, its first partner may be older than images that went on without.
         if to_nanoseconds(image.header.stamp) > self._sent:
             self._send(Input(image, depth))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from metrichmsr_ros.ros.cdr import CdrWriter
+from metrichmsr_ros.stamps import NS_PER_S
 from metrichmsr_ros.visualization import id_color
 
 NAMESPACE = 'people'
@@ -92,7 +93,7 @@ def _write(
     lifetime: float,
 ) -> None:
     """Append one ``visualization_msgs/Marker``, field by field in the order of its definition."""
-    seconds, nanoseconds = divmod(round(lifetime * 1e9), 10**9)
+    seconds, nanoseconds = divmod(round(lifetime * NS_PER_S), NS_PER_S)
     writer.header(stamp, frame_id).string(NAMESPACE)
     writer.pack('i', marker_id(person_id), TRIANGLE_LIST, action)
     writer.pack('d', 0, 0, 0, 0, 0, 0, 1).pack('d', 1, 1, 1)  # pose, scale

@@ -11,22 +11,19 @@ from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from metrichmsr_ros.geometry.camera import Camera
+from metrichmsr_ros.stamps import NS_PER_S
 from metrichmsr_ros.structures import DepthState, People, TrackState
-
-
-def to_nanoseconds(stamp: Time) -> int:
-    """Return a stamp as integer nanoseconds."""
-    return stamp.sec * 10**9 + stamp.nanosec
 
 
 def is_stamp(nanoseconds: int) -> bool:
     """Whether ROS can work with a stamp: rclpy refuses negative ones, messages have 31 bits."""
-    return 0 <= nanoseconds < 2**31 * 10**9
+    return 0 <= nanoseconds < 2**31 * NS_PER_S
 
 
 def to_header(stamp: int, frame_id: str) -> Header:
     """Return a header; ``stamp`` in nanoseconds."""
-    return Header(stamp=Time(sec=stamp // 10**9, nanosec=stamp % 10**9), frame_id=frame_id)
+    seconds, nanoseconds = divmod(stamp, NS_PER_S)
+    return Header(stamp=Time(sec=seconds, nanosec=nanoseconds), frame_id=frame_id)
 
 
 def person_array(

@@ -41,7 +41,6 @@ from metrichmsr_ros.ros.monitor_statistics import (
     milliseconds,
     Presence,
     rounded,
-    SECOND,
     StampLatency,
     TopicRates,
     TruthErrors,
@@ -49,6 +48,7 @@ from metrichmsr_ros.ros.monitor_statistics import (
 from metrichmsr_ros.ros.recorder import Recorder, RerunWriter, VideoWriter
 from metrichmsr_ros.ros.run import run_node
 from metrichmsr_ros.ros.teller import Teller
+from metrichmsr_ros.stamps import NS_PER_S
 
 MONITOR_QOS = QoSProfile(depth=5)
 CONFIGURE_FAILED = 'configure failed'  # how the node's diagnosis then begins
@@ -100,7 +100,7 @@ class Monitor(Node):
 
     def destroy_node(self) -> None:
         """Finish the files, then the node."""
-        self.latency.settle(self._now() + 2 * SECOND)
+        self.latency.settle(self._now() + 2 * NS_PER_S)
         self._aside.shutdown()
         if self._recorder is not None:
             summary = json.dumps(self._summary(), indent=2)
@@ -119,7 +119,7 @@ class Monitor(Node):
     @property
     def elapsed(self) -> float:
         """Seconds since the first result."""
-        return 0.0 if self.first_result is None else (self._now() - self.first_result) / SECOND
+        return 0.0 if self.first_result is None else (self._now() - self.first_result) / NS_PER_S
 
     def _now(self) -> int:
         return self.get_clock().now().nanoseconds

@@ -17,8 +17,9 @@ from metrichmsr_ros.data.image_messages import decode_depth, view
 from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.ros.diagnostics import STAGE
 from metrichmsr_ros.ros.marker_reader import read_meshes
-from metrichmsr_ros.ros.monitor_statistics import PeopleAt, SECOND
+from metrichmsr_ros.ros.monitor_statistics import PeopleAt
 from metrichmsr_ros.ros.snapshot import Snapshot
+from metrichmsr_ros.stamps import NS_PER_S
 
 # Topic: its type, and where the stamp lies in the serialised message (behind a count if the
 # message is an array without a header of its own).
@@ -44,7 +45,7 @@ def stamp_of(data: bytes, offset: int) -> int | None:
     if len(data) < offset + 8:
         return None
     seconds, nanoseconds = struct.unpack_from('<iI', data, offset)
-    return seconds * SECOND + nanoseconds
+    return seconds * NS_PER_S + nanoseconds
 
 
 def to_array(data: bytes) -> np.ndarray:

@@ -14,11 +14,11 @@ import numpy as np
 from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.metrics import depth_errors, match_boxes
 from metrichmsr_ros.perception.depth_sources import GroundPlane
+from metrichmsr_ros.stamps import NS_PER_S
 from metrichmsr_ros.structures import Frame
 
-SECOND = 1_000_000_000
-SETTLE = SECOND  # a message later than this after the first one of its stamp is not waited for
-RATE_WINDOW = 2 * SECOND
+SETTLE = NS_PER_S  # a message later than this after the first one of its stamp is not waited for
+RATE_WINDOW = 2 * NS_PER_S
 LONG = 3.0  # seconds after which a person counts as followed
 
 
@@ -38,7 +38,7 @@ class StampLatency:
         """Close the stamps whose last message can be taken to have come."""
         done = [stamp for stamp, (first, _) in self._open.items() if now - first > SETTLE]
         for stamp in done:
-            self.seconds.append((self._open.pop(stamp)[1] - stamp) / SECOND)
+            self.seconds.append((self._open.pop(stamp)[1] - stamp) / NS_PER_S)
 
     def percentiles(self, *, newest: int | None = None) -> tuple[float, float]:
         """Return p50 and p99 in seconds of the ``newest`` stamps (all by default); NaN if none."""
@@ -66,7 +66,7 @@ class TopicRates:
         recent = self._recent[topic]
         while recent and now - recent[0] > RATE_WINDOW:
             recent.popleft()
-        return len(recent) * SECOND / RATE_WINDOW
+        return len(recent) * NS_PER_S / RATE_WINDOW
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Presence:
 
     def summary(self) -> dict:
         """Return seconds from the first to the last sight of each id, and the most at once."""
-        seconds = {who: round((last - first) / SECOND, 2) for who, (first, last) in
+        seconds = {who: round((last - first) / NS_PER_S, 2) for who, (first, last) in
                    self._spans.items()}  # fmt: skip
         long = [span for who, span in self._spans.items() if seconds[who] >= LONG]
         return {

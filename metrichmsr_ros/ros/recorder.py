@@ -16,6 +16,7 @@ from metrichmsr_ros.body.joints import PARENTS
 from metrichmsr_ros.ros.marker_reader import MeshMarker
 from metrichmsr_ros.ros.markers import marker_id
 from metrichmsr_ros.ros.snapshot import side_by_side, Snapshot
+from metrichmsr_ros.stamps import NS_PER_S
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +102,7 @@ class RerunWriter:
     def add(self, snapshot: Snapshot) -> None:
         """Log one moment: image, depth, cloud, frustum, meshes, skeletons and pelvis frames."""
         rr, camera = self._rr, snapshot.camera
-        rr.set_time('time', timestamp=snapshot.stamp * 1e-9, recording=self.recording)
+        rr.set_time('time', timestamp=snapshot.stamp / NS_PER_S, recording=self.recording)
         size = (camera.width, camera.height)
         self._log('camera/view', rr.Pinhole(image_from_camera=camera.K, resolution=size))
         self._log('camera/view/image', rr.Image(snapshot.image).compress(jpeg_quality=80))

@@ -22,6 +22,7 @@ from metrichmsr_ros.ros.inputs import Input, Inputs
 from metrichmsr_ros.ros.mailbox import Mailbox
 from metrichmsr_ros.ros.outputs import Outputs
 from metrichmsr_ros.ros.parameters import Parameters
+from metrichmsr_ros.stamps import NS_PER_S
 from metrichmsr_ros.structures import DepthImage, Frame, Scene
 
 _CAMERA_INFO_PATIENCE = 2.0
@@ -168,7 +169,7 @@ class Worker:
             return
         seconds = time.perf_counter() - started
         self._health.result(
-            latency=(self._clock.now().nanoseconds - scene.frame.stamp) / 1e9,
+            latency=(self._clock.now().nanoseconds - scene.frame.stamp) / NS_PER_S,
             people=len(scene.people),
             depth=None if scene.depth is None else DepthStatus.of(scene.depth),
             stages={'read': read_seconds, **scene.timings, 'publish': seconds},
@@ -190,13 +191,13 @@ class Worker:
             self._pipeline.reset()
         if before is not None and stamp == before:
             self._complain(
-                'stamp', f'two images have the stamp {before / 1e9:.6f}: one is left out'
+                'stamp', f'two images have the stamp {before / NS_PER_S:.6f}: one is left out'
             )
             return False
         if before is not None and stamp < before:
             self._complain(
                 'stamp',
-                f'the stamp jumps back by {(before - stamp) / 1e9:.3f} s: tracks start anew',
+                f'the stamp jumps back by {(before - stamp) / NS_PER_S:.3f} s: tracks start anew',
             )
             self._pipeline.reset()
         return True

@@ -22,8 +22,9 @@ from sensor_msgs.msg import CameraInfo, Image
 from tf2_msgs.msg import TFMessage
 
 from metrichmsr_ros.perception.config import PipelineConfig
-from metrichmsr_ros.ros.messages import to_header, to_nanoseconds
+from metrichmsr_ros.ros.messages import to_header
 from metrichmsr_ros.ros.node import MetricHmsrNode
+from metrichmsr_ros.stamps import to_nanoseconds
 
 WIDTH, HEIGHT, FRAME = 64, 48, 'camera'
 RELIABLE = QoSProfile(depth=10)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from metrichmsr_ros.data.source_frame import FRAME_ID, repeat, SourceFrame
 from metrichmsr_ros.data.synthetic.world import SyntheticWorld, WorldConfig
+from metrichmsr_ros.stamps import NS_PER_S
 
 
 class SyntheticSource:
@@ -41,7 +42,7 @@ class SyntheticSource:
             yield SourceFrame(
                 image,
                 self.world.camera,
-                round(t * 1e9 / self.rate),
+                round(t * NS_PER_S / self.rate),
                 self.frame_id,
                 truth=self._rendered.people(t),
                 truth_depth_z=self._rendered.depth_z(t),

@@ -7,6 +7,7 @@ from threading import Condition, Thread
 import weakref
 
 from metrichmsr_ros.perception.depth_sources.base import DepthSource
+from metrichmsr_ros.stamps import NS_PER_S
 from metrichmsr_ros.structures import DepthImage, Frame
 
 
@@ -27,7 +28,7 @@ class Background:
     def __init__(self, source: DepthSource, *, max_age: float) -> None:
         if not max_age > 0:
             raise ValueError(f'max_age is {max_age}: it must be above 0 s')
-        self._max_age_ns = max_age * 1e9
+        self._max_age_ns = max_age * NS_PER_S
         self._mailbox = _Mailbox()
         self._thread = Thread(
             target=_work, args=(source, self._mailbox), name='depth source', daemon=True
