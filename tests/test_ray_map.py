@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from metrichmsr_ros.geometry.camera import Camera
-from metrichmsr_ros.geometry.ray_map import crop_affine, ray_map, source_pixels
+from metrichmsr_ros.geometry.ray_map import ray_map, source_pixels
+from metrichmsr_ros.perception.blazepose.crops import crop_to_image
 
 
 def random_camera(rng: np.random.Generator, model: str) -> Camera:
@@ -60,14 +61,14 @@ def test_equals_the_papers_crop_intrinsics():
     np.testing.assert_allclose(rays, crop.pixel_rays(), atol=1e-6)
 
 
-def test_warp_shows_the_source_pixels():
+def test_crops_of_the_image_show_the_source_pixels():
     # An image of its own coordinates: the warped value is where the pixel came from.
     rows, columns = np.mgrid[:480, :640].astype(np.float32)
-    box, resolution = np.array([100.25, 50.5, 420.75, 300.0]), (56, 40)
-    affine = crop_affine(box, resolution=resolution)
+    box, side, size = np.array([[100.25, 50.5, 420.75, 371.0]]), 320.5, 56
+    affine = crop_to_image(np.array([*(box[0, :2] + side / 2), side, 0.0]), size)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    warped = [cv2.warpAffine(i, affine, resolution[::-1], flags=flags) for i in (columns, rows)]
-    source = source_pixels(box[None], resolution=resolution)[0]
+    warped = [cv2.warpAffine(i, affine, (size, size), flags=flags) for i in (columns, rows)]
+    source = source_pixels(box, resolution=(size, size))[0]
     # OpenCV rounds source coordinates to 1/32 pixel.
     np.testing.assert_allclose(np.stack(warped, -1), source, atol=1 / 32)
 

@@ -29,7 +29,6 @@ class TruePerson:
         mask: Image file whose non-zero pixels are the person, or None.
         surface_depth: Median depth_z of the visible surface, metres, or None.
         height: Height of the person, metres, or None.
-        truncated: Whether parts of the body are outside the image.
     """
 
     box: np.ndarray
@@ -38,7 +37,6 @@ class TruePerson:
     mask: Path | None = None
     surface_depth: float | None = None
     height: float | None = None
-    truncated: bool = False
 
     def read_mask(self) -> np.ndarray | None:
         """Return the mask as (H, W) bool, or None where there is none.
@@ -61,8 +59,7 @@ class IndexImage:
         people: The true people.
         depth_file: Measured depth image, or None.
         metres_per_unit: Metres per value of ``depth_file``.
-        view: Name of the camera, or None; ``frame`` with several views is one instant.
-        frame: Name of the instant, or None.
+        frame: Name of the instant, or None; the views of several cameras share one.
         R_world_to_cam: Rotation of world axes into the camera frame, (3, 3) float64, or None.
         t_world_to_cam: Translation that follows it, (3,) float64, metres, or None.
     """
@@ -74,7 +71,6 @@ class IndexImage:
     people: tuple[TruePerson, ...]
     depth_file: Path | None = None
     metres_per_unit: float = 1.0
-    view: str | None = None
     frame: str | None = None
     R_world_to_cam: np.ndarray | None = None
     t_world_to_cam: np.ndarray | None = None
@@ -149,7 +145,7 @@ def read_index(path: str | Path) -> tuple[IndexImage, ...]:
 def _parse_image(entry: dict[str, Any], folder: Path) -> IndexImage:
     depth = entry.get('depth_z')
     rotation, translation = entry.get('R_world_to_cam'), entry.get('t_world_to_cam_m')
-    frame, view = entry.get('frame'), entry.get('camera')
+    frame = entry.get('frame')
     return IndexImage(
         file=str(entry['file']),
         path=folder / entry['file'],
@@ -164,7 +160,6 @@ def _parse_image(entry: dict[str, Any], folder: Path) -> IndexImage:
         people=tuple(_parse_person(person, folder) for person in entry['people']),
         depth_file=None if depth is None else folder / depth['file'],
         metres_per_unit=1.0 if depth is None else float(depth['metres_per_unit']),
-        view=None if view is None else str(view),
         frame=None if frame is None else str(frame),
         R_world_to_cam=None if rotation is None else _array(rotation, (3, 3), 'R_world_to_cam'),
         t_world_to_cam=None
@@ -186,7 +181,6 @@ def _parse_person(entry: dict[str, Any], folder: Path) -> TruePerson:
         mask=None if mask is None else folder / mask,
         surface_depth=None if surface is None else float(surface['median']),
         height=None if box3d is None else float(box3d['height']),
-        truncated=bool(entry.get('truncated', False)),
     )
 
 

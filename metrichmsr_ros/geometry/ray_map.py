@@ -2,7 +2,7 @@
 
 The paper leaves open the rays' length, the half-pixel, and what is outside the image. Our choices:
 rays have z = 1 (the third channel is constant, kept as the paper has it); output pixels are the
-centres of equal cells of the box (docs/conventions.md), as in the warp of ``crop_affine``; outside
+centres of equal cells of the box (docs/conventions.md), as in the crops that networks see; outside
 the image the rays go on as the camera model does, and are NaN where it has none.
 """
 
@@ -66,19 +66,6 @@ def ray_map(camera: Camera, boxes: _Array, *, resolution: tuple[int, int]) -> _A
     rays: Any = camera.unproject(source_pixels(boxes, resolution=resolution))
     by_channel: Any = rays.transpose if isinstance(rays, np.ndarray) else rays.permute
     return by_channel(0, 3, 1, 2)
-
-
-def crop_affine(box: np.ndarray, *, resolution: tuple[int, int]) -> np.ndarray:
-    """Return the (2, 3) affine from output to source pixels, for ``cv2.warpAffine``.
-
-    With ``cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP`` every output pixel shows the source pixel
-    that ``source_pixels`` names.
-    """
-    x_min, y_min, x_max, y_max = (float(edge) for edge in box)
-    scale_x, scale_y = (x_max - x_min) / resolution[1], (y_max - y_min) / resolution[0]
-    return np.array(
-        [[scale_x, 0, x_min + scale_x / 2], [0, scale_y, y_min + scale_y / 2]], np.float64
-    )
 
 
 def _centres(like: Any, number: int) -> Any:
