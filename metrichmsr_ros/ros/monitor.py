@@ -23,6 +23,7 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo
 
+from metrichmsr_ros.data.image_messages import ImageError
 from metrichmsr_ros.geometry.camera import Camera, CameraError
 from metrichmsr_ros.ros.diagnostics import status_name
 from metrichmsr_ros.ros.monitor_messages import (
@@ -45,7 +46,7 @@ from metrichmsr_ros.ros.monitor_statistics import (
     TopicRates,
     TruthErrors,
 )
-from metrichmsr_ros.ros.recorder import Recorder, RerunWriter, VideoWriter
+from metrichmsr_ros.ros.recorder import open_recorder, Recorder
 from metrichmsr_ros.ros.run import run_node
 from metrichmsr_ros.ros.teller import Teller
 from metrichmsr_ros.stamps import NS_PER_S
@@ -127,17 +128,8 @@ class Monitor(Node):
     def _open_recorder(self) -> Recorder | None:
         if not self.value['output']:
             return None
-        folder = Path(self.value['output'])
-        folder.mkdir(parents=True, exist_ok=True)
-        rerun = None
-        if self.value['rerun_rate']:
-            try:
-                rerun = RerunWriter(folder / 'scene.rrd')
-            except ImportError:
-                self.get_logger().warning('no scene.rrd: pip install rerun-sdk')
-        every = max(1, round(self.value['video_rate'] / (self.value['rerun_rate'] or 1.0)))
-        video = VideoWriter(folder / 'overlay.mp4', rate=self.value['video_rate'])
-        return Recorder(video, rerun, rerun_every=every)
+        rates = {name: self.value[name] for name in ('video_rate', 'rerun_rate')}
+        return open_recorder(Path(self.value['output']), **rates)
 
     def _subscribe(self) -> None:
         node, camera = self.value['node'], self.value['camera']
@@ -224,8 +216,12 @@ class Monitor(Node):
             if is_complete(at, also):
                 self._recorded = stamp
                 prior_z = self.depth.prior_z(self._camera)
-                snapshot = snapshot_of(stamp, dict(at), self._camera, prior_z=prior_z)
-                self._recorder.offer(snapshot)
+                try:
+                    snapshot = snapshot_of(stamp, dict(at), self._camera, prior_z=prior_z)
+                    self._recorder.offer(snapshot)
+                except ImageError as error:
+                    line = f'note: an image cannot be recorded: {error}'
+                    self._teller.note(line, topic='image', remind=False)
                 return
 
     def _tell(self) -> None:

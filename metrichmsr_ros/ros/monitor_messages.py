@@ -16,6 +16,7 @@ from visualization_msgs.msg import MarkerArray
 from metrichmsr_ros.data.image_messages import decode_depth, view
 from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.ros.diagnostics import STAGE
+from metrichmsr_ros.ros.images import decode_rgb
 from metrichmsr_ros.ros.marker_reader import read_meshes
 from metrichmsr_ros.ros.monitor_statistics import PeopleAt
 from metrichmsr_ros.ros.snapshot import Snapshot
@@ -96,13 +97,17 @@ def is_complete(at: dict[str, bytes], also: Collection[str] = ()) -> bool:
 def snapshot_of(
     stamp: int, at: dict[str, bytes], camera: Camera, *, prior_z: np.ndarray | None
 ) -> Snapshot:
-    """Return the messages of one stamp as arrays, with a prior that no topic carries."""
+    """Return the messages of one stamp as arrays, with a prior that no topic carries.
+
+    Raises:
+        ImageError: An image cannot be decoded.
+    """
     people = deserialize_message(at['people'], PersonArray).people
     turns = [person.pelvis.pose.orientation for person in people]
     joints = [[(j.x, j.y, j.z) for j in person.joints] for person in people]
     return Snapshot(
         stamp=stamp,
-        image=to_array(at['image']),
+        image=decode_rgb(deserialize_message(at['image'], Image)),
         overlay=to_array(at['overlay']),
         camera=camera,
         depth_z=to_depth(at['depth/image']) if 'depth/image' in at else None,

@@ -226,3 +226,23 @@ class Recorder:
             if self._rerun is not None and count % self._every == 0:
                 self._rerun.add(snapshot)
             count += 1
+
+
+def open_recorder(folder: Path, *, video_rate: float, rerun_rate: float) -> Recorder:
+    """Return the recorder of ``overlay.mp4`` and ``scene.rrd``.
+
+    Args:
+        folder: Where they are written; made if it is missing.
+        video_rate: Snapshots per second, all of which are in the video.
+        rerun_rate: Of these in ``scene.rrd``, per second; 0 = no such file.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    rerun = None
+    if rerun_rate:
+        try:
+            rerun = RerunWriter(folder / 'scene.rrd')
+        except ImportError:
+            logger.warning('no scene.rrd: pip install rerun-sdk')
+    every = max(1, round(video_rate / (rerun_rate or 1.0)))
+    video = VideoWriter(folder / 'overlay.mp4', rate=video_rate)
+    return Recorder(video, rerun, rerun_every=every)

@@ -7,14 +7,16 @@ from pathlib import Path
 import time
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from metrichmsr_msgs.msg import PersonArray
 import numpy as np
 import pytest
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
-from sensor_msgs.msg import CameraInfo
+from sensor_msgs.msg import CameraInfo, Image
 
 from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.ros import monitor
+from metrichmsr_ros.ros.cdr import image_bytes
 from metrichmsr_ros.ros.diagnostics import status_name
 from metrichmsr_ros.ros.messages import camera_info, to_header
 from metrichmsr_ros.ros.monitor import Monitor
@@ -91,6 +93,34 @@ def test_a_camera_info_of_no_use_is_told_once_and_survived(
     assert told[0].startswith('note: the CameraInfo cannot be used: ')
     assert '0x48' in told[0]
     assert "'fov'" in told[1]
+
+
+def test_an_image_of_no_use_is_told_once_and_survived(
+    watch: Callable[..., Watched], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    watched = watch('-p', f'output:={tmp_path}', '-p', 'rerun_rate:=0.0', '-p', 'video_rate:=50.0')
+    info = camera_info(Camera.from_fov(64, 48, 1.0), header=to_header(1, 'c'))
+    watched.publish(CameraInfo, 'camera/camera_info', info)
+    watched.spin_until(lambda: watched.monitor._camera is not None)
+    pixels = np.zeros((48, 64, 3), np.uint8)
+    people = [PersonArray(header=to_header(stamp, 'c')) for stamp in (1, 2, 3)]
+    watched.publish(PersonArray, 'metrichmsr/people', *people)
+    for topic, encoding in (('metrichmsr/overlay', 'rgb8'), ('camera/image_raw', 'depth9')):
+        images = [
+            image_bytes(pixels, encoding=encoding, stamp=stamp, frame_id='c')
+            for stamp in (1, 2, 3)
+        ]
+        watched.publish(Image, topic, *images)
+    told: list[str] = []
+
+    def heard() -> bool:
+        told.extend(line for line in capsys.readouterr().out.splitlines() if 'depth9' in line)
+        return watched.monitor._recorded == 3
+
+    watched.spin_until(heard)
+    heard()
+    assert len(told) == 1, told
+    assert told[0].startswith('note: an image cannot be recorded: ')
 
 
 def statuses(**messages: str) -> DiagnosticArray:

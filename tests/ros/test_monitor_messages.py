@@ -44,6 +44,18 @@ def test_what_every_snapshot_has_is_waited_for() -> None:
     assert is_complete(at | {'depth/image': b'', 'truth/depth': b''}, ['truth/depth'])
 
 
+@pytest.mark.parametrize(
+    ('encoding', 'pixel'), [('rgb8', [1, 2, 3]), ('bgr8', [3, 2, 1]), ('mono8', 7)]
+)
+def test_the_cameras_image_is_recorded_in_its_own_colours(encoding: str, pixel: object) -> None:
+    pixels = np.empty((4, 6, 3) if encoding != 'mono8' else (4, 6), np.uint8)
+    pixels[...] = pixel
+    at = messages(0) | {'image': image_bytes(pixels, encoding=encoding, stamp=7, frame_id='c')}
+    snapshot = snapshot_of(7, at, Camera.from_fov(6, 4, 1.0), prior_z=None)
+    expected = [7, 7, 7] if encoding == 'mono8' else [1, 2, 3]
+    np.testing.assert_array_equal(snapshot.image, np.tile(expected, (4, 6, 1)))
+
+
 @pytest.mark.parametrize('missing', ['image', 'overlay', 'people'])
 def test_incomplete(missing: str) -> None:
     at = messages(0)
