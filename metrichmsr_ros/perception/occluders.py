@@ -11,13 +11,13 @@ import cv2
 import numpy as np
 
 from metrichmsr_ros.geometry.mesh_depth import MeshDepth, MeshRaycaster
+from metrichmsr_ros.stamps import NS_PER_S
 from metrichmsr_ros.structures import Frame, People, TrackState
 
 MIN_SCORE = 0.5  # of who may hide others: what is no person must not
 MAX_AGE = 0.5  # s after which nobody knows where people are
 _GROWTH = 0.012  # of the crop's side: clothes and hair stand off the mesh
 _REACH = np.sqrt(0.5)  # from the middle of a turned crop to its corners, of its side
-NS_PER_S = 1_000_000_000
 
 
 class Occluders:

@@ -8,6 +8,7 @@ import numpy as np
 
 from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.perception.person_filter import PersonFilter
+from metrichmsr_ros.stamps import NS_PER_S
 from metrichmsr_ros.structures import People
 
 CONFIRM_HITS = 3
@@ -18,7 +19,6 @@ MIN_DEPTH = 0.1  # m; who is predicted nearer has left
 # MAX_OCCLUSION: who sits down behind a desk is doubted for a moment and not lost.
 DOUBT = 0.5
 SCORE_MEMORY = 0.5  # s
-NS_PER_S = 1_000_000_000
 
 
 @dataclass

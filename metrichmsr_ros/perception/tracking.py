@@ -24,8 +24,9 @@ from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.perception.filtered_people import along_ray, filtered, same_image
 from metrichmsr_ros.perception.person_depth import DepthReading
 from metrichmsr_ros.perception.person_filter import depth_variance, PersonFilter
-from metrichmsr_ros.perception.track import NS_PER_S, Track
+from metrichmsr_ros.perception.track import Track
 from metrichmsr_ros.perception.track_filter import known_covariance, measurement_noise
+from metrichmsr_ros.stamps import NS_PER_S
 from metrichmsr_ros.structures import People, TrackState
 
 logger = logging.getLogger(__name__)
