@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
-import logging
 from pathlib import Path
 import sqlite3
 import struct
@@ -18,13 +16,12 @@ from rosbags.highlevel import AnyReader, AnyReaderError
 from rosbags.interfaces import Connection
 from rosbags.typesys import get_typestore, Stores
 
+from metrichmsr_ros.data.bag_topics import BagTopics, choose_topics
 from metrichmsr_ros.data.image_messages import (
     decode_compressed,
     decode_compressed_depth,
     decode_depth,
     decode_rgb,
-    is_colour,
-    is_depth,
 )
 from metrichmsr_ros.data.source_frame import Intrinsics, repeat, SourceError, SourceFrame
 from metrichmsr_ros.geometry.camera import Camera
@@ -40,23 +37,6 @@ _INFO_TYPE = 'sensor_msgs/msg/CameraInfo'
 _DAMAGE = (
     rosbag1.ReaderError, rosbag2.ReaderError, sqlite3.Error, struct.error, ValueError, IndexError,
 )  # fmt: skip
-
-_logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class BagTopics:
-    """Topics to read; empty = chosen by type and encoding, or there is none.
-
-    Attributes:
-        image: Image or CompressedImage.
-        camera_info: CameraInfo of ``image``.
-        depth: Image (16UC1, 32FC1) or compressedDepth, seen from the frame of ``image``.
-    """
-
-    image: str = ''
-    camera_info: str = ''
-    depth: str = ''
 
 
 class BagSource:
@@ -143,42 +123,6 @@ class BagSource:
         rectified = 'image_rect' in self.topics.image
         camera = Camera.from_camera_info(info, width=width, height=height, rectified=rectified)
         return camera if camera.calibrated else self._intrinsics.camera(width, height)
-
-
-def choose_topics(heads: dict[str, Any], wanted: BagTopics, bag: str) -> BagTopics:
-    """Choose a bag's camera.
-
-    Args:
-        heads: First message of every topic.
-        wanted: The user's choice.
-        bag: The bag's name, for errors.
-
-    Returns:
-        Topics that exist; raw colour before compressed, with CameraInfo beside it before without.
-
-    Raises:
-        SourceError: No colour image, or a wanted topic is not there.
-    """
-    for topic in (wanted.image, wanted.camera_info, wanted.depth):
-        if topic and topic not in heads:
-            raise SourceError(f'{bag} has no topic {topic}; it has {", ".join(sorted(heads))}')
-    infos = [t for t, m in heads.items() if hasattr(m, 'distortion_model')]
-    images = [t for t in heads if t not in infos]
-    colour = [t for t in images if is_colour(heads[t])]
-    if not wanted.image and not colour:
-        raise SourceError(
-            f'{bag} has no colour image; it has {", ".join(sorted(heads)) or "nothing"}'
-        )
-
-    def rank(topic: str) -> tuple[bool, bool, bool, str]:
-        message = heads[topic]
-        encoding = getattr(message, 'encoding', None)
-        return encoding == 'mono8', not _beside(topic, infos), encoding is None, topic
-
-    image = wanted.image or min(colour, key=rank)
-    info = wanted.camera_info or _info_of(image, infos, heads)
-    depth = wanted.depth or _depth_of(image, [t for t in images if is_depth(heads[t])], heads)
-    return BagTopics(image, info, depth)
 
 
 def pair_depth(
@@ -268,29 +212,3 @@ def _numbers(info: SimpleNamespace) -> tuple[Any, ...]:
 
 def _stamp(message: Any) -> int:
     return message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
-
-
-def _beside(image: str, infos: list[str]) -> str:
-    """Return the CameraInfo topic that image_transport pairs with ``image``."""
-    parts = image.split('/')
-    for depth in (1, 2):  # …/image_raw and …/image_raw/compressed
-        topic = '/'.join([*parts[:-depth], 'camera_info'])
-        if topic in infos:
-            return topic
-    return ''
-
-
-def _info_of(image: str, infos: list[str], heads: dict[str, Any]) -> str:
-    """Return the CameraInfo of ``image``: beside it, else of its frame."""
-    frame_id = heads[image].header.frame_id
-    same_frame = (t for t in infos if heads[t].header.frame_id == frame_id)
-    return _beside(image, infos) or next(same_frame, '')
-
-
-def _depth_of(image: str, depths: list[str], heads: dict[str, Any]) -> str:
-    """Return a depth topic in the frame of ``image``, or ''; raw before compressed."""
-    frame_id = heads[image].header.frame_id
-    aligned = [t for t in depths if heads[t].header.frame_id == frame_id]
-    if depths and not aligned:
-        _logger.warning('no depth topic of %s is in the frame %s of the image', depths, frame_id)
-    return min(aligned, key=lambda t: (not hasattr(heads[t], 'encoding'), t), default='')

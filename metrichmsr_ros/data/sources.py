@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 import stat
 
+from metrichmsr_ros.data.bag_topics import BagTopics
 from metrichmsr_ros.data.image_sources import (
     IMAGE_SUFFIXES,
     photographs,
@@ -15,7 +16,7 @@ from metrichmsr_ros.data.image_sources import (
     VideoSource,
     WebcamSource,
 )
-from metrichmsr_ros.data.rosbag import BAG_SUFFIXES, BagSource, BagTopics
+from metrichmsr_ros.data.rosbag import BAG_SUFFIXES, BagSource
 from metrichmsr_ros.data.source_frame import Intrinsics, Source, SourceError, SourceFrame
 
 __all__ = ['BagTopics', 'Source', 'SourceError', 'SourceFrame', 'open_source']
