@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from rosbags import rosbag1, rosbag2
+from rosbags.highlevel import AnyReader
 from rosbags.typesys import get_typestore, Stores
 
 from metrichmsr_ros.data.rosbag import pair_depth
@@ -43,19 +44,27 @@ class Recorder:
         extra = {'seq': 0} if self.ros1 else {}
         return types['std_msgs/msg/Header'](stamp=time, frame_id=frame_id, **extra)
 
-    def write(self, topic: str, kind: str, time: float, **fields: Any) -> None:
+    def write(self, topic: str, kind: str, time: float, *, cut: int = 0, **fields: Any) -> None:
+        """Write a message without its last ``cut`` bytes."""
         name = f'sensor_msgs/msg/{kind}'
         if topic not in self.connections:
             self.connections[topic] = self.writer.add_connection(topic, name, typestore=self.store)
         message = self.store.types[name](**fields)
         raw = (self.store.serialize_ros1 if self.ros1 else self.store.serialize_cdr)(message, name)
+        raw = raw[: len(raw) - cut]
         self.writer.write(self.connections[topic], round(time * 1e9), raw)
 
     def image(
-        self, topic: str, stamp: float, array: np.ndarray, encoding: str, frame_id: str = 'eye'
+        self,
+        topic: str,
+        stamp: float,
+        array: np.ndarray,
+        encoding: str,
+        frame_id: str = 'eye',
+        cut: int = 0,
     ) -> None:
         self.write(
-            topic, 'Image', stamp + 0.01, header=self.header(stamp, frame_id),
+            topic, 'Image', stamp + 0.01, cut=cut, header=self.header(stamp, frame_id),
             height=array.shape[0], width=array.shape[1], encoding=encoding, is_bigendian=0,
             step=array.strides[0], data=array.view(np.uint8).ravel(),
         )  # fmt: skip
@@ -190,6 +199,40 @@ def test_damaged_bag(tmp_path: Path, damage: str) -> None:
     path.write_bytes(bytes(data))
     with pytest.raises(SourceError, match=r'walk\.bag is (damaged|not a readable bag)'):
         list(open_source(path))
+
+
+@pytest.mark.parametrize('kind', ['ros1', 'sqlite3', 'mcap'])
+def test_a_truncated_message_ends_the_images_with_an_error(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / ('walk.bag' if kind == 'ros1' else 'walk')
+    recorder = Recorder(path, kind)
+    with recorder.writer:
+        for n in range(6):
+            recorder.image('/rgb', 1 + 2 * n, RED, 'rgb8', cut=100 if n == 3 else 0)
+    frames = iter(open_source(path))
+    assert [next(frames).stamp for _ in range(2)] == [1_000_000_000, 3_000_000_000]
+    with pytest.raises(SourceError, match=r'walk(\.bag)? is damaged: \w+') as caught:
+        list(frames)
+    assert '\n' not in str(caught.value)
+
+
+@pytest.mark.parametrize('error', [RuntimeError('lz4'), AssertionError(), MemoryError()])
+def test_whatever_a_reader_raises_is_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    recorder = Recorder(tmp_path / 'walk', 'mcap')
+    with recorder.writer:
+        recorder.image('/rgb', 1.0, RED, 'rgb8')
+
+    def fail(*_arguments: Any, **_options: Any) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AnyReader, 'messages', fail)
+        with pytest.raises(SourceError, match=f'walk is damaged: {type(error).__name__}'):
+            open_source(tmp_path / 'walk')
+    monkeypatch.setattr(AnyReader, 'open', fail)
+    with pytest.raises(SourceError, match=f'not a readable bag: {type(error).__name__}'):
+        open_source(tmp_path / 'walk')
 
 
 def test_truncated_image_is_told_when_opening(tmp_path: Path) -> None:

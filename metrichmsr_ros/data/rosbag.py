@@ -6,13 +6,10 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
-import sqlite3
-import struct
 from types import SimpleNamespace
 from typing import Any
 
-from rosbags import rosbag1, rosbag2
-from rosbags.highlevel import AnyReader, AnyReaderError
+from rosbags.highlevel import AnyReader
 from rosbags.interfaces import Connection
 from rosbags.typesys import get_typestore, Stores
 
@@ -32,11 +29,6 @@ SINGLE_IMAGE_RATE = 10.0
 DEPTH_SLOP = 0.5
 _IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 _INFO_TYPE = 'sensor_msgs/msg/CameraInfo'
-
-# What the readers raise on garbled bytes.
-_DAMAGE = (
-    rosbag1.ReaderError, rosbag2.ReaderError, sqlite3.Error, struct.error, ValueError, IndexError,
-)  # fmt: skip
 
 
 class BagSource:
@@ -83,8 +75,8 @@ class BagSource:
         try:
             reader = AnyReader([self._path], default_typestore=get_typestore(Stores.ROS2_JAZZY))
             reader.open()
-        except (AnyReaderError, OSError, KeyError, ValueError) as error:
-            raise SourceError(f'{self._path} is not a readable bag: {error}') from None
+        except Exception as error:
+            raise SourceError(f'{self._path} is not a readable bag: {_told(error)}') from None
         return reader
 
     def _one_pass(self) -> Iterator[SourceFrame]:
@@ -182,8 +174,17 @@ def _decoded(reader: AnyReader, topics: tuple[str, ...]) -> Iterator[tuple[Conne
     try:
         for connection, time, raw in reader.messages(connections):
             yield connection, time, reader.deserialize(raw, connection.msgtype)
-    except _DAMAGE as error:
-        raise SourceError(f'{reader.paths[0]} is damaged: {error}') from None
+    except Exception as error:
+        raise SourceError(f'{reader.paths[0]} is damaged: {_told(error)}') from None
+
+
+def _told(error: Exception) -> str:
+    """Return what a reader raised, in one line.
+
+    On garbled bytes that may be anything: the errors of rosbags, of its storages and codecs, and
+    failed assertions, overflows and requests for all memory. A list of them is never complete.
+    """
+    return ' '.join(f'{type(error).__name__}: {error}'.split())
 
 
 def _calibrations(infos: Iterable[Any]) -> list[tuple[int, SimpleNamespace]]:
