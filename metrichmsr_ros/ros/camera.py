@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+import traceback
 
 from metrichmsr_msgs.msg import PersonArray
 import numpy as np
@@ -24,7 +25,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from metrichmsr_ros.data.sources import open_source, SourceError, SourceFrame
 from metrichmsr_ros.ros.cdr import image_bytes
 from metrichmsr_ros.ros.messages import camera_info, person_array, to_header
-from metrichmsr_ros.ros.run import run_node
+from metrichmsr_ros.ros.run import one_line, run_node
 
 CAMERA_QOS = QoSProfile(depth=1)  # reliable: matches best-effort and reliable subscribers alike
 SECOND = 1_000_000_000
@@ -95,11 +96,16 @@ class CameraNode(Node):
     def _run(self) -> None:
         try:
             self._play()
-        except SourceError as error:
-            self.failed = True
-            self.get_logger().error(str(error))
-        self._stop.wait(DRAIN)
-        rclpy.try_shutdown()  # the executor's thread ends the process
+        except Exception as error:
+            # Ctrl-C may take the context down while we publish: that is no failure.
+            self.failed = self.context.ok() and not self._stop.is_set()
+            if self.failed:
+                self.get_logger().debug(traceback.format_exc())
+                kind = '' if isinstance(error, SourceError) else f'{type(error).__name__}: '
+                self.get_logger().error(one_line(f'{kind}{error}'))
+        finally:
+            self._stop.wait(DRAIN)
+            rclpy.try_shutdown()  # the executor's thread ends the process
 
     def _play(self) -> None:
         while self._image.get_subscription_count() < self._wait_for:

@@ -45,7 +45,7 @@ def run_node(make_node: Callable[[], Node], args: list[str] | None = None) -> in
         ValueError,
         RuntimeError,
     ) as error:  # rclpy's own are RuntimeErrors
-        sys.stderr.write(f'error: {_one_line(error)}\n')
+        sys.stderr.write(f'error: {one_line(error)}\n')
         rclpy.try_shutdown()
         return BAD_START
     try:
@@ -67,5 +67,6 @@ def run_node(make_node: Callable[[], Node], args: list[str] | None = None) -> in
     return 0
 
 
-def _one_line(error: Exception) -> str:
+def one_line(error: Exception | str) -> str:
+    """Return an error's text without its line breaks, and without rcl's preface."""
     return ' '.join(str(error).split()).removeprefix('failed to initialize rcl: ')
