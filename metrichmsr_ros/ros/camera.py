@@ -26,11 +26,12 @@ from metrichmsr_ros.data.sources import open_source, SourceError, SourceFrame
 from metrichmsr_ros.ros.cdr import image_bytes
 from metrichmsr_ros.ros.messages import camera_info, person_array, to_header
 from metrichmsr_ros.ros.run import one_line, run_node
+from metrichmsr_ros.structures import DepthImage
 
 CAMERA_QOS = QoSProfile(depth=1)  # reliable: matches best-effort and reliable subscribers alike
 SECOND = 1_000_000_000
 DRAIN = 0.5  # seconds for the last frame to reach subscribers
-LATE = SECOND // 5  # a source this far behind its own pace does not race to catch up
+LATE = SECOND // 20  # the oldest that a stamp may be: a source later than this is not caught up
 TRUTH_PERIOD = SECOND // 5  # truth is for measuring, not for control: a few times a second will do
 PROGRESS_PERIOD = 3.0
 DEFAULTS = {
@@ -43,6 +44,32 @@ DEFAULTS = {
     'restamp': True,  # stamp with now; else keep the source's stamps and publish /clock
     'wait_for': 1,  # image subscribers to wait for before the first frame
 }
+
+
+class Pace:
+    """The offset from a source's time to the present: when its frames are due, and their stamps.
+
+    All times of the source get the same, and not each its own look at the clock: intervals stay
+    the source's, and depth keeps its distance from all images that it goes with. The offset never
+    falls, so no stamp jumps back. It rises with a source that is more than ``LATE`` behind, which
+    plays in slow motion with stamps ``LATE`` old, rather than in jumps or in a race to catch up.
+    """
+
+    def __init__(self) -> None:
+        self._offset: int | None = None
+
+    def offset(self, stamp: int, now: int) -> int:
+        """Return what to add to the source's times from this frame on, nanoseconds.
+
+        Args:
+            stamp: The frame's own, nanoseconds.
+            now: Present time, nanoseconds.
+        """
+        offset = now - stamp
+        if self._offset is not None:
+            offset = max(self._offset, offset - LATE)
+        self._offset = offset
+        return offset
 
 
 class CameraNode(Node):
@@ -75,6 +102,7 @@ class CameraNode(Node):
         if not self._restamp:
             self._time = self.create_publisher(Clock, '/clock', 10)
         self._truth_due = 0
+        self._depth_taken: int | None = None  # the source's time of the depth that was sent last
         self._stop = threading.Event()
         self.failed = False
         self._thread = threading.Thread(target=self._run, name='camera', daemon=True)
@@ -112,19 +140,17 @@ class CameraNode(Node):
             if self._stop.wait(0.05):
                 return
         self.get_logger().info(f'playing {self.source.name} at {self.source.rate:g} Hz')
-        start = first = None
+        pace = Pace()
         for frame in self.source:
             now = time.time_ns()
-            if start is None or first is None:
-                start, first = now, frame.stamp
-            due = start + frame.stamp - first
-            if now - due > LATE:
-                start += now - due
-            if self._stop.wait(max(0, due - now) / SECOND):
+            offset = pace.offset(frame.stamp, now)
+            if self._stop.wait(max(0, frame.stamp + offset - now) / SECOND):
                 return
-            self._publish(frame, time.time_ns() if self._restamp else frame.stamp)
+            self._publish(frame, offset if self._restamp else 0)
 
-    def _publish(self, frame: SourceFrame, stamp: int) -> None:
+    def _publish(self, frame: SourceFrame, offset: int) -> None:
+        """Publish a frame with ``offset`` nanoseconds added to its times."""
+        stamp = frame.stamp + offset
         header = to_header(stamp, frame.frame_id)
         if self._time is not None:
             self._time.publish(Clock(clock=header.stamp))
@@ -133,10 +159,8 @@ class CameraNode(Node):
             info.k, info.p = np.zeros(9), np.zeros(12)  # how a CameraInfo says so
         self._info.publish(info)
         if frame.depth is not None:
-            depth_stamp = stamp + (frame.depth_stamp or frame.stamp) - frame.stamp
-            depth_header = to_header(depth_stamp, frame.frame_id)
-            self._depth_info.publish(camera_info(frame.depth.camera, header=depth_header))
-            self._send_depth(self._depth, frame.depth.depth_z, depth_stamp, frame.frame_id)
+            taken = frame.stamp if frame.depth_stamp is None else frame.depth_stamp
+            self._publish_depth(frame.depth, taken, offset, frame.frame_id)
         pixels = image_bytes(frame.image, encoding='rgb8', stamp=stamp, frame_id=frame.frame_id)
         self._image.publish(pixels)
         if frame.truth is not None and stamp >= self._truth_due:
@@ -144,6 +168,15 @@ class CameraNode(Node):
             self._true_people.publish(person_array(frame.truth, calibrated=True, header=header))
             if frame.truth_depth_z is not None and self._true_depth.get_subscription_count():
                 self._send_depth(self._true_depth, frame.truth_depth_z, stamp, frame.frame_id)
+
+    def _publish_depth(self, depth: DepthImage, taken: int, offset: int, frame_id: str) -> None:
+        """Publish a depth once, as its sensor did: a slow one comes with several images."""
+        if taken == self._depth_taken:
+            return
+        self._depth_taken = taken
+        header = to_header(taken + offset, frame_id)
+        self._depth_info.publish(camera_info(depth.camera, header=header))
+        self._send_depth(self._depth, depth.depth_z, taken + offset, frame_id)
 
     @staticmethod
     def _send_depth(publisher: Publisher, depth_z: np.ndarray, stamp: int, frame_id: str) -> None:

@@ -22,6 +22,7 @@ from rclpy.serialization import deserialize_message
 from metrichmsr_ros.data.sources import SourceError, SourceFrame
 from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.ros import camera
+from metrichmsr_ros.ros.inputs import Rhythm
 from metrichmsr_ros.ros.messages import to_nanoseconds
 from metrichmsr_ros.structures import DepthImage
 
@@ -113,6 +114,70 @@ def rgbd(stamp: int, depth_stamp: int, depth_camera: Camera = CAMERA) -> SourceF
 
 def stamps(messages: list[Any]) -> list[int]:
     return [to_nanoseconds(message.header.stamp) for message in messages]
+
+
+def test_stamps_keep_the_sources_intervals_and_begin_now(play: Play) -> None:
+    times = [7 * 10**9 + n * 33 * MS + n % 3 * MS for n in range(60)]
+    node, published = play(rgb(time) for time in times)
+    offset = START - times[0]
+    assert stamps(published['image_raw']) == [time + offset for time in times]
+    assert stamps(published['camera_info']) == stamps(published['image_raw'])
+    assert not node.failed
+    assert not rclpy.ok()  # an end of the source is an end of the process
+
+
+def test_slow_depth_is_published_once_and_no_stamp_jumps_back(play: Play) -> None:
+    depths = [n * 200 * MS for n in range(60)]
+    images = [n * 33 * MS for n in range(300)]
+    frames = [rgbd(t, min(depths, key=lambda depth: abs(depth - t))) for t in images]
+    _, published = play(frames)
+    sent = sorted({frame.depth_stamp for frame in frames})
+    assert stamps(published['depth/image_raw']) == [START + stamp for stamp in sent]
+    assert stamps(published['depth/camera_info']) == stamps(published['depth/image_raw'])
+    values = [float(np.frombuffer(m.data, np.float32)[0]) for m in published['depth/image_raw']]
+    assert values == [stamp % 97 + 1 for stamp in sent]
+    for topic in ('image_raw', 'depth/image_raw'):
+        rhythm = Rhythm()
+        assert all(rhythm.add(stamp) for stamp in stamps(published[topic]))
+
+
+def test_a_short_delay_is_caught_up(play: Play, clock: Clock) -> None:
+    def frames() -> Iterator[SourceFrame]:
+        for n in range(20):
+            clock.now += 45 * MS if n == 10 else 0
+            yield rgb(n * 20 * MS)
+
+    assert stamps(play(frames())[1]['image_raw']) == [START + n * 20 * MS for n in range(20)]
+    assert clock.now < START + 19 * 20 * MS + 5 * MS + camera.DRAIN * 1e9 + 5 * MS
+
+
+def test_a_source_slower_than_its_stamps_plays_in_slow_motion(play: Play, clock: Clock) -> None:
+    times = []
+
+    def frames() -> Iterator[SourceFrame]:
+        for n in range(40):
+            clock.now += 40 * MS  # to decode it
+            times.append(clock.now)
+            yield rgbd(n * 30 * MS, n * 30 * MS)
+
+    _, published = play(frames())
+    found = stamps(published['image_raw'])
+    ages = (np.array(times) - found).tolist()
+    assert ages[0] == 0
+    assert max(ages) == camera.LATE
+    assert ages[-20:] == [camera.LATE] * 20  # evenly, and not caught up now and then
+    assert stamps(published['depth/image_raw']) == found
+
+
+def test_after_a_long_delay_no_race_begins(play: Play, clock: Clock) -> None:
+    def frames() -> Iterator[SourceFrame]:
+        for n in range(10):
+            clock.now += 10**9 if n == 5 else 0
+            yield rgb(n * 100 * MS)
+
+    gaps = np.diff(stamps(play(frames())[1]['image_raw']))
+    assert np.delete(gaps, 4).tolist() == [100 * MS] * 8
+    assert gaps[4] == pytest.approx(10**9 - camera.LATE, abs=5 * MS)
 
 
 @pytest.mark.parametrize(
