@@ -21,8 +21,10 @@ from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
 
 from metrichmsr_ros.data.sources import open_source, SourceError, SourceFrame
+from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.ros.cdr import image_bytes
 from metrichmsr_ros.ros.messages import camera_info, person_array, to_header
 from metrichmsr_ros.ros.run import one_line, run_node
@@ -154,10 +156,7 @@ class CameraNode(Node):
         header = to_header(stamp, frame.frame_id)
         if self._time is not None:
             self._time.publish(Clock(clock=header.stamp))
-        info = camera_info(frame.camera, header=header)
-        if not frame.camera.calibrated:
-            info.k, info.p = np.zeros(9), np.zeros(12)  # how a CameraInfo says so
-        self._info.publish(info)
+        self._info.publish(_info_of(frame.camera, header))
         if frame.depth is not None:
             taken = frame.stamp if frame.depth_stamp is None else frame.depth_stamp
             self._publish_depth(frame.depth, taken, offset, frame.frame_id)
@@ -174,14 +173,20 @@ class CameraNode(Node):
         if taken == self._depth_taken:
             return
         self._depth_taken = taken
-        header = to_header(taken + offset, frame_id)
-        self._depth_info.publish(camera_info(depth.camera, header=header))
+        self._depth_info.publish(_info_of(depth.camera, to_header(taken + offset, frame_id)))
         self._send_depth(self._depth, depth.depth_z, taken + offset, frame_id)
 
     @staticmethod
     def _send_depth(publisher: Publisher, depth_z: np.ndarray, stamp: int, frame_id: str) -> None:
         data = image_bytes(depth_z, encoding='32FC1', stamp=stamp, frame_id=frame_id)
         publisher.publish(data)
+
+
+def _info_of(camera: Camera, header: Header) -> CameraInfo:
+    info = camera_info(camera, header=header)
+    if not camera.calibrated:
+        info.k, info.p = np.zeros(9), np.zeros(12)  # how a CameraInfo says so
+    return info
 
 
 def main(args: list[str] | None = None) -> int:

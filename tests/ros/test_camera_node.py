@@ -180,6 +180,18 @@ def test_after_a_long_delay_no_race_begins(play: Play, clock: Clock) -> None:
     assert gaps[4] == pytest.approx(10**9 - camera.LATE, abs=5 * MS)
 
 
+def test_an_uncalibrated_source_says_so_of_its_depth_too(play: Play) -> None:
+    guess = Camera.uncalibrated(8, 6)
+    frames = [replace(rgbd(n * MS, n * MS, guess), camera=guess) for n in range(2)]
+    own = replace(rgbd(2 * MS, 2 * MS), camera=guess)  # a depth sensor that knows itself
+    _, published = play([*frames, own])
+    assert [info.k[0] for info in published['camera_info']] == [0, 0, 0]
+    depth_infos = published['depth/camera_info']
+    assert [info.k[0] for info in depth_infos] == [0, 0, CAMERA.K[0, 0]]
+    assert [info.p[5] for info in depth_infos] == [0, 0, CAMERA.K[1, 1]]
+    assert (depth_infos[0].width, depth_infos[0].height) == (8, 6)
+
+
 @pytest.mark.parametrize(
     ('error', 'told'),
     [(SourceError('the bag is cut'), 'the bag is cut'), (OSError('no\nbus'), 'OSError: no bus')],
