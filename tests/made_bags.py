@@ -59,13 +59,21 @@ class Recorder:
             step=array.strides[0], data=array.view(np.uint8).ravel(),
         )  # fmt: skip
 
-    def info(self, topic: str, stamp: float, focal: float = 70.0, frame_id: str = 'eye') -> None:
+    def info(
+        self,
+        topic: str,
+        stamp: float,
+        focal: float = 70.0,
+        frame_id: str = 'eye',
+        size: tuple[int, int] = (64, 48),
+    ) -> None:
         K = np.array([focal, 0, 33, 0, focal, 22, 0, 0, 1], float)
         P = np.array([focal, 0, 33, 0, 0, focal, 22, 0, 0, 0, 1, 0], float)
         values = {'d': np.array([0.1, 0, 0, 0, 0]), 'k': K, 'r': np.eye(3).ravel(), 'p': P}
         roi = self.store.types['sensor_msgs/msg/RegionOfInterest'](0, 0, 0, 0, False)
         self.write(
             topic, 'CameraInfo', stamp, header=self.header(stamp, frame_id),
-            height=48, width=64, distortion_model='plumb_bob', binning_x=0, binning_y=0, roi=roi,
+            height=size[1], width=size[0], distortion_model='plumb_bob', binning_x=0, binning_y=0,
+            roi=roi,
             **{name.upper() if self.ros1 else name: value for name, value in values.items()},
         )  # fmt: skip

@@ -107,6 +107,71 @@ def test_topics_are_chosen_by_type_and_encoding(tmp_path: Path) -> None:
         open_source(tmp_path / 'many', topics=BagTopics(image='/typo'))
 
 
+WIDE = np.zeros((36, 64, 3), np.uint8)
+
+
+def rgbd_bag(path: Path, *infos: tuple[str, float, str], depth_topic: str) -> Path:
+    """A bag of a 64x36 image of focal length 70 and its 32x24 depth, with more CameraInfos."""
+    recorder = Recorder(path, 'mcap')
+    with recorder.writer:
+        recorder.info('/cam/color/camera_info', 5.0, size=(64, 36))
+        for topic, focal, frame_id in infos:
+            recorder.info(topic, 5.0, focal, frame_id, size=(32, 24))
+        recorder.image('/cam/color/image_raw', 5.0, WIDE, 'rgb8')
+        if depth_topic.endswith('/compressedDepth'):
+            png = cv2.imencode('.png', DEPTH)[1].ravel()
+            recorder.write(
+                depth_topic, 'CompressedImage', 5.0, header=recorder.header(5.0, 'eye'),
+                format='16UC1; compressedDepth', data=np.append(np.zeros(12, np.uint8), png),
+            )  # fmt: skip
+        else:
+            recorder.image(depth_topic, 5.0, DEPTH, '16UC1')
+    return path
+
+
+@pytest.mark.parametrize(
+    'depth_topic', ['/cam/depth/image_raw', '/cam/depth/image_raw/compressedDepth']
+)
+def test_depth_has_the_camera_info_beside_it(tmp_path: Path, depth_topic: str) -> None:
+    infos = ('/cam/depth/camera_info', 40.0, '/eye')
+    source = open_source(rgbd_bag(tmp_path / 'own', infos, depth_topic=depth_topic))
+    assert source.topics == BagTopics(
+        '/cam/color/image_raw', '/cam/color/camera_info', depth_topic, '/cam/depth/camera_info'
+    )
+    frame = next(iter(source))
+    assert (frame.camera.K[0, 0], frame.camera.height) == (70, 36)
+    seen_by = frame.depth.camera
+    assert (seen_by.width, seen_by.height) == (32, 24)
+    assert (seen_by.K[0, 0], seen_by.K[1, 1], seen_by.K[0, 2]) == (40, 40, 33)
+    assert seen_by.has_distortion
+
+
+@pytest.mark.parametrize(
+    'infos',
+    [
+        [],
+        [('/cam/depth/camera_info', 40.0, 'depth_sensor')],  # depth was registered since
+        [('/cam/camera_info', 40.0, 'eye')],  # of somebody else
+        [('/cam/depth/camera_info', 0.0, 'eye')],  # uncalibrated
+    ],
+)
+def test_depth_of_another_aspect_needs_its_own_camera_info(
+    tmp_path: Path, infos: list[tuple[str, float, str]]
+) -> None:
+    path = rgbd_bag(tmp_path / 'walk', *infos, depth_topic='/cam/depth/image_raw')
+    with pytest.raises(SourceError, match=r'walk: depth is 32x24, the image 64x36: without a'):
+        open_source(path)
+
+
+def test_a_camera_info_that_contradicts_the_depth_is_named(tmp_path: Path) -> None:
+    path = rgbd_bag(tmp_path / 'walk', depth_topic='/cam/depth/image_raw')
+    topics = BagTopics(depth_camera_info='/cam/color/camera_info')
+    with pytest.raises(SourceError, match=r'/cam/color/camera_info: image is 32x24, not a unif'):
+        open_source(path, topics=topics)
+    with pytest.raises(SourceError, match='no topic /typo'):
+        open_source(path, topics=BagTopics(depth_camera_info='/typo'))
+
+
 def test_calibration_that_changes(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path / 'zoom', 'mcap')
     with recorder.writer:

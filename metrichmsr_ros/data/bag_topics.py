@@ -20,11 +20,13 @@ class BagTopics:
         image: Image or CompressedImage.
         camera_info: CameraInfo of ``image``.
         depth: Image (16UC1, 32FC1) or compressedDepth, seen from the frame of ``image``.
+        depth_camera_info: CameraInfo of ``depth``.
     """
 
     image: str = ''
     camera_info: str = ''
     depth: str = ''
+    depth_camera_info: str = ''
 
 
 def choose_topics(heads: dict[str, Any], wanted: BagTopics, bag: str) -> BagTopics:
@@ -41,7 +43,7 @@ def choose_topics(heads: dict[str, Any], wanted: BagTopics, bag: str) -> BagTopi
     Raises:
         SourceError: No colour image, or a wanted topic is not there.
     """
-    for topic in (wanted.image, wanted.camera_info, wanted.depth):
+    for topic in (wanted.image, wanted.camera_info, wanted.depth, wanted.depth_camera_info):
         if topic and topic not in heads:
             raise SourceError(f'{bag} has no topic {topic}; it has {", ".join(sorted(heads))}')
     infos = [t for t, m in heads.items() if hasattr(m, 'distortion_model')]
@@ -60,14 +62,15 @@ def choose_topics(heads: dict[str, Any], wanted: BagTopics, bag: str) -> BagTopi
     image = wanted.image or min(colour, key=rank)
     info = wanted.camera_info or _info_of(image, infos, heads)
     depth = wanted.depth or _depth_of(image, [t for t in images if is_depth(heads[t])], heads)
-    return BagTopics(image, info, depth)
+    depth_info = wanted.depth_camera_info or _info_of_depth(depth, infos, heads)
+    return BagTopics(image, info, depth, depth_info)
 
 
-def _beside(image: str, infos: list[str]) -> str:
+def _beside(image: str, infos: list[str], levels: tuple[int, ...] = (1, 2)) -> str:
     """Return the CameraInfo topic that image_transport pairs with ``image``."""
     parts = image.split('/')
-    for depth in (1, 2):  # …/image_raw and …/image_raw/compressed
-        topic = '/'.join([*parts[:-depth], 'camera_info'])
+    for level in levels:  # …/image_raw and …/image_raw/compressed
+        topic = '/'.join([*parts[:-level], 'camera_info'])
         if topic in infos:
             return topic
     return ''
@@ -78,6 +81,19 @@ def _info_of(image: str, infos: list[str], heads: dict[str, Any]) -> str:
     frame_id = heads[image].header.frame_id
     same_frame = (t for t in infos if heads[t].header.frame_id == frame_id)
     return _beside(image, infos) or next(same_frame, '')
+
+
+def _info_of_depth(depth: str, infos: list[str], heads: dict[str, Any]) -> str:
+    """Return the CameraInfo beside ``depth``, or ''.
+
+    Only in the frame of the depth: where depth is registered to the colour image, that of the
+    depth sensor itself may lie beside it. And no namespace further up, where the colour's may be.
+    """
+    if not depth:
+        return ''
+    info = _beside(depth, infos, (1,) if hasattr(heads[depth], 'encoding') else (2,))
+    frames = [heads[topic].header.frame_id.lstrip('/') for topic in (info, depth) if topic]
+    return info if len(set(frames)) == 1 else ''
 
 
 def _depth_of(image: str, depths: list[str], heads: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 from rosbags.highlevel import AnyReader
 from rosbags.interfaces import Connection
 from rosbags.typesys import get_typestore, Stores
@@ -21,7 +22,8 @@ from metrichmsr_ros.data.image_messages import (
     decode_rgb,
 )
 from metrichmsr_ros.data.source_frame import Intrinsics, repeat, SourceError, SourceFrame
-from metrichmsr_ros.geometry.camera import Camera
+from metrichmsr_ros.geometry.camera import Camera, CameraError
+from metrichmsr_ros.geometry.registered import registered_camera
 from metrichmsr_ros.structures import DepthImage
 
 BAG_SUFFIXES = frozenset({'.bag', '.mcap', '.db3'})
@@ -58,6 +60,7 @@ class BagSource:
             heads = _first_messages(reader)
             self.topics = choose_topics(heads, topics or BagTopics(), str(path))
             self._infos = _calibrations(_messages(reader, self.topics.camera_info))
+            self._depth_infos = _calibrations(_messages(reader, self.topics.depth_camera_info))
             self.frame_id = heads[self.topics.image].header.frame_id
             count = sum(c.msgcount for c in reader.connections if c.topic == self.topics.image)
             own_rate = (count - 1) / (reader.duration * 1e-9) if count > 1 else SINGLE_IMAGE_RATE
@@ -96,25 +99,26 @@ class BagSource:
         image = (decode_rgb if hasattr(message, 'encoding') else decode_compressed)(message)
         height, width = image.shape[:2]
         stamp = _stamp(message)
-        camera = self._camera(stamp, width, height)
+        camera = _camera_at(self._infos, stamp, width, height, self.topics.image)
+        camera = camera or self._intrinsics.camera(width, height)
         if depth is None:
             return SourceFrame(image, camera, stamp, self.frame_id)
         depth_z = (decode_depth if hasattr(depth, 'encoding') else decode_compressed_depth)(depth)
-        seen_by = camera.resized(depth_z.shape[1], depth_z.shape[0])
+        seen_by = self._depth_camera(camera, depth_z, _stamp(depth))
         return SourceFrame(
             image, camera, stamp, self.frame_id,
             depth=DepthImage(depth_z, seen_by, source=self.topics.depth, measured=True),
             depth_stamp=_stamp(depth),
         )  # fmt: skip
 
-    def _camera(self, stamp: int, width: int, height: int) -> Camera:
-        if not self._infos:
-            return self._intrinsics.camera(width, height)
-        # The first calibration also holds before its own stamp: drivers start image first.
-        info = [item[1] for item in self._infos if item[0] <= stamp or item is self._infos[0]][-1]
-        rectified = 'image_rect' in self.topics.image
-        camera = Camera.from_camera_info(info, width=width, height=height, rectified=rectified)
-        return camera if camera.calibrated else self._intrinsics.camera(width, height)
+    def _depth_camera(self, camera: Camera, depth_z: np.ndarray, stamp: int) -> Camera:
+        """Return the camera of a depth: its own, else that of the image at the depth's size."""
+        height, width = depth_z.shape
+        try:
+            own = _camera_at(self._depth_infos, stamp, width, height, self.topics.depth)
+        except CameraError as error:
+            raise CameraError(f'{self.topics.depth_camera_info}: {error}') from None
+        return own or registered_camera(camera, width, height)
 
 
 def pair_depth(
@@ -195,6 +199,19 @@ def _calibrations(infos: Iterable[Any]) -> list[tuple[int, SimpleNamespace]]:
         if not changes or _numbers(info) != _numbers(changes[-1][1]):
             changes.append((_stamp(message), info))
     return changes
+
+
+def _camera_at(
+    infos: list[tuple[int, SimpleNamespace]], stamp: int, width: int, height: int, topic: str
+) -> Camera | None:
+    """Return the camera of an image of ``topic``; None where the bag does not calibrate it."""
+    if not infos:
+        return None
+    # The first calibration also holds before its own stamp: drivers start image first.
+    info = [item[1] for item in infos if item[0] <= stamp or item is infos[0]][-1]
+    rectified = 'image_rect' in topic
+    camera = Camera.from_camera_info(info, width=width, height=height, rectified=rectified)
+    return camera if camera.calibrated else None
 
 
 def _ros2_names(message: Any) -> SimpleNamespace:

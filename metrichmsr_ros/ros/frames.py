@@ -6,14 +6,13 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from metrichmsr_ros.data.image_messages import decode_compressed, decode_depth, ImageError
 from metrichmsr_ros.geometry.camera import Camera, CameraError
+from metrichmsr_ros.geometry.registered import registered_camera
 from metrichmsr_ros.ros.cameras import CameraKeeper
 from metrichmsr_ros.ros.images import decode_rgb
 from metrichmsr_ros.ros.messages import is_stamp
 from metrichmsr_ros.ros.parameters import Parameters
 from metrichmsr_ros.stamps import NS_PER_S, to_nanoseconds
 from metrichmsr_ros.structures import DepthImage, Frame
-
-_ASPECT_TOLERANCE = 0.01
 
 
 def read_image(
@@ -86,18 +85,6 @@ def read_depth(
             fov=0.0,
         )
     if camera is None or not camera.calibrated:
-        camera = _scaled(image_camera, width, height)
+        camera = registered_camera(image_camera, width, height)
     stamp = to_nanoseconds(message.header.stamp)
     return DepthImage(depth_z, camera, source='topic', measured=True, stamp=stamp)
-
-
-def _scaled(camera: Camera, width: int, height: int) -> Camera:
-    if (width, height) == (camera.width, camera.height):
-        return camera
-    stretch = (width / camera.width) / (height / camera.height)
-    if abs(stretch - 1) > _ASPECT_TOLERANCE:
-        raise CameraError(
-            f'depth is {width}x{height}, the image {camera.width}x{camera.height}: without a '
-            'CameraInfo of its own depth must have the aspect of the image'
-        )
-    return camera.resized(width, height)
