@@ -63,6 +63,7 @@ def test_single_image_repeats_at_ten_hertz(single: Path) -> None:
     assert (source.rate, source.loop) == (10.0, True)
     assert [f.stamp - frames[0].stamp for f in frames] == [100_000_000 * n for n in range(12)]
     assert frames[11].stamp - frames[11].depth_stamp == 200_000_000
+    assert frames[11].as_frame().depth.stamp == frames[11].stamp - 200_000_000  # the depth's age
 
 
 def test_depth_beyond_the_slop_is_left_out(single: Path) -> None:

@@ -46,7 +46,10 @@ class SourceFrame:
 
     def as_frame(self) -> Frame:
         """Return what the pipeline takes."""
-        return Frame(self.image, self.camera, self.stamp, self.depth)
+        depth = self.depth
+        if depth is not None and self.depth_stamp is not None:
+            depth = replace(depth, stamp=self.depth_stamp)  # how far people have moved since
+        return Frame(self.image, self.camera, self.stamp, depth)
 
 
 class Source(Protocol):
