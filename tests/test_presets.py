@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import cv2
+from made_bags import DEPTH, Recorder, RED
 import numpy as np
 import pytest
 
@@ -71,6 +72,18 @@ def test_a_source_without_depth_asks_for_none(tmp_path):
     preset = preset_of_source(str(tmp_path / 'photo.png'), FOLDER)
     assert preset.parameters == {'depth_source': 'none'}
     assert preset.topics == load_preset('bag', FOLDER).topics
+
+
+@pytest.mark.parametrize('with_depth', [True, False])
+def test_a_bag_with_a_depth_topic_asks_for_it_though_it_starts_later(tmp_path, with_depth):
+    recorder = Recorder(tmp_path / 'walk', 'mcap')
+    with recorder.writer:
+        for n in range(5):
+            recorder.image('/rgb', 10.0 + n, RED, 'rgb8')
+        if with_depth:
+            recorder.image('/depth', 14.0, DEPTH, '16UC1')
+    preset = preset_of_source(str(tmp_path / 'walk'), FOLDER)
+    assert preset.parameters['depth_source'] == ('topic' if with_depth else 'none')
 
 
 def test_the_synthetic_presets_floor_is_that_of_the_room():

@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-from metrichmsr_ros.data.sources import open_source, SourceError, SYNTHETIC
+from metrichmsr_ros.data.rosbag import BagSource
+from metrichmsr_ros.data.sources import open_source, SYNTHETIC
 
 TOPICS = ('image', 'camera_info', 'depth', 'depth_camera_info')
 
@@ -76,14 +77,9 @@ def preset_of_source(
     if source == SYNTHETIC:  # not opened: that would render it
         return load_preset(SYNTHETIC, folder)
     preset = load_preset('bag', folder)
-    frames = open_source(source, fov=fov or None, camera_info=camera_info or None)
-    if Path(source).is_char_device():
-        has_depth = False  # nor opened twice
-    else:
-        first = next(iter(frames), None)
-        if first is None:
-            raise SourceError(f'{source} holds no image')
-        has_depth = first.depth is not None
+    opened = open_source(source, fov=fov or None, camera_info=camera_info or None)
+    # Not whether the first image has depth: depth sensors often start later.
+    has_depth = isinstance(opened, BagSource) and bool(opened.topics.depth)
     return preset if has_depth else replace(preset, parameters={'depth_source': 'none'})
 
 
