@@ -52,9 +52,11 @@ class Recorder:
         encoding: str,
         frame_id: str = 'eye',
         cut: int = 0,
+        recorded: float | None = None,
     ) -> None:
+        time = stamp + 0.01 if recorded is None else recorded
         self.write(
-            topic, 'Image', stamp + 0.01, cut=cut, header=self.header(stamp, frame_id),
+            topic, 'Image', time, cut=cut, header=self.header(stamp, frame_id),
             height=array.shape[0], width=array.shape[1], encoding=encoding, is_bigendian=0,
             step=array.strides[0], data=array.view(np.uint8).ravel(),
         )  # fmt: skip

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from itertools import islice
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -13,7 +12,6 @@ import numpy as np
 import pytest
 from rosbags.highlevel import AnyReader
 
-from metrichmsr_ros.data.rosbag import pair_depth
 from metrichmsr_ros.data.sources import BagTopics, open_source, SourceError
 from metrichmsr_ros.geometry.camera import Camera
 
@@ -64,6 +62,12 @@ def test_single_image_repeats_at_ten_hertz(single: Path) -> None:
     assert [f.stamp - frames[0].stamp for f in frames] == [100_000_000 * n for n in range(12)]
     assert frames[11].stamp - frames[11].depth_stamp == 200_000_000
     assert frames[11].as_frame().depth.stamp == frames[11].stamp - 200_000_000  # the depth's age
+
+
+def test_a_given_rate_holds_for_a_single_image(single: Path) -> None:
+    frames = list(islice(open_source(single, rate=4.0), 3))
+    assert [f.stamp - frames[0].stamp for f in frames] == [0, 250_000_000, 500_000_000]
+    assert frames[2].stamp - frames[2].depth_stamp == 200_000_000
 
 
 def test_depth_beyond_the_slop_is_left_out(single: Path) -> None:
@@ -249,27 +253,6 @@ def test_truncated_image_is_told_when_opening(tmp_path: Path) -> None:
         )  # fmt: skip
     with pytest.raises(SourceError, match=r'data has 100 bytes: .* needs 9216'):
         open_source(tmp_path / 'short')
-
-
-def stamped(nanoseconds: int) -> SimpleNamespace:
-    stamp = SimpleNamespace(sec=0, nanosec=nanoseconds)
-    return SimpleNamespace(header=SimpleNamespace(stamp=stamp), ns=nanoseconds)
-
-
-def test_pairing_takes_the_nearest_stamp() -> None:
-    images, depths = [stamped(n * 100) for n in range(5)], [stamped(n * 60 + 20) for n in range(7)]
-    both = sorted(
-        [(False, m.ns, m) for m in images] + [(True, m.ns + 5, m) for m in depths],
-        key=lambda item: item[1],
-    )
-    pairs = list(pair_depth(both, slop=30))
-    assert [image.ns for image, _ in pairs] == [0, 100, 200, 300, 400]
-    assert [depth and depth.ns for _, depth in pairs] == [20, 80, 200, 320, 380]
-
-
-def test_pairing_without_depth_yields_every_image() -> None:
-    pairs = list(pair_depth([(False, n, stamped(n)) for n in (1, 2, 3)], slop=5))
-    assert [(image.ns, depth) for image, depth in pairs] == [(1, None), (2, None), (3, None)]
 
 
 @pytest.mark.skipif(not REAL_BAGS.is_dir(), reason='the development data are not here')

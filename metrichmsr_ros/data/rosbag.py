@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -34,7 +35,10 @@ _INFO_TYPE = 'sensor_msgs/msg/CameraInfo'
 
 
 class BagSource:
-    """The camera of a bag; a bag with a single image shows it at 10 Hz.
+    """The camera of a bag at its own stamps; a bag with a single image shows it at 10 Hz.
+
+    With ``rate`` all times are stretched about the first image, so that images come at that rate
+    on average: a faster or slower world, as with a video at another rate than its own.
 
     Attributes:
         topics: The topics that were chosen.
@@ -63,8 +67,10 @@ class BagSource:
             self._depth_infos = _calibrations(_messages(reader, self.topics.depth_camera_info))
             self.frame_id = heads[self.topics.image].header.frame_id
             count = sum(c.msgcount for c in reader.connections if c.topic == self.topics.image)
-            own_rate = (count - 1) / (reader.duration * 1e-9) if count > 1 else SINGLE_IMAGE_RATE
+            self._start = _stamp(heads[self.topics.image])
+            own_rate = SINGLE_IMAGE_RATE if count == 1 else self._own_rate(reader, count)
         self.rate = rate or own_rate
+        self._stretch = own_rate / self.rate if count > 1 else 1.0
         self.loop = count == 1 if loop is None else loop
         first = next(self._one_pass())  # an undecodable image or calibration is told at once
         self._only = first if count == 1 else None
@@ -91,9 +97,30 @@ class BagSource:
             )
             for image, depth in pair_depth(messages, self._slop):
                 try:
-                    yield self._frame(image, depth)
+                    yield self._at_rate(self._frame(image, depth))
                 except ValueError as error:
                     raise SourceError(f'{self._path}: {error}') from None
+
+    def _own_rate(self, reader: AnyReader, count: int) -> float:
+        """Return the mean rate by the stamps of the images, as their recording may come late."""
+        topic = self.topics.image
+        first, last = self._start / 1e9, _stamp(_last_message(reader, topic)) / 1e9
+        if last <= first:
+            raise SourceError(
+                f'{self._path}: the {count} images of {topic} cannot be played: their stamps go '
+                f'from {first:.3f} s to {last:.3f} s'
+            )
+        return (count - 1) / (last - first)
+
+    def _at_rate(self, frame: SourceFrame) -> SourceFrame:
+        if self._stretch == 1.0:
+            return frame
+
+        def stretched(time: int) -> int:
+            return self._start + round((time - self._start) * self._stretch)
+
+        depth_stamp = None if frame.depth_stamp is None else stretched(frame.depth_stamp)
+        return replace(frame, stamp=stretched(frame.stamp), depth_stamp=depth_stamp)
 
     def _frame(self, message: Any, depth: Any | None) -> SourceFrame:
         image = (decode_rgb if hasattr(message, 'encoding') else decode_compressed)(message)
@@ -171,12 +198,27 @@ def _messages(reader: AnyReader, topic: str) -> Iterator[Any]:
     return (message for _, _, message in _decoded(reader, (topic,)))
 
 
-def _decoded(reader: AnyReader, topics: tuple[str, ...]) -> Iterator[tuple[Connection, int, Any]]:
+def _last_message(reader: AnyReader, topic: str) -> Any:
+    """Return the last message of a topic that has some, without reading the whole bag."""
+    span = 10**9
+    while True:
+        last = None
+        for _, _, message in _decoded(reader, (topic,), start=reader.end_time - span):
+            last = message
+        if last is not None:
+            return last
+        span *= 8
+
+
+def _decoded(
+    reader: AnyReader, topics: tuple[str, ...], start: int | None = None
+) -> Iterator[tuple[Connection, int, Any]]:
+    """Yield connection, time of recording and message, from the time ``start`` on."""
     connections = [c for c in reader.connections if c.topic in topics]
     if not connections:  # rosbags takes an empty choice for all
         return
     try:
-        for connection, time, raw in reader.messages(connections):
+        for connection, time, raw in reader.messages(connections, start):
             yield connection, time, reader.deserialize(raw, connection.msgtype)
     except Exception as error:
         raise SourceError(f'{reader.paths[0]} is damaged: {_told(error)}') from None

@@ -53,11 +53,11 @@ class SourceFrame:
 
 
 class Source(Protocol):
-    """A camera: iterate over it, each iteration from the start, at ``rate`` to play it live.
+    """A camera: iterate over it, each iteration from the start, by its stamps to play it live.
 
     Attributes:
         name: What it is, for people.
-        rate: Frames per second.
+        rate: Frames per second of the stamps, on average.
         frame_id: Camera optical frame of its pictures.
         loop: Whether iteration goes round without end; stamps keep growing.
     """

@@ -43,7 +43,8 @@ def open_source(
             ``/dev/video0``, or a bag: a rosbag2 folder, ``.mcap``, ``.db3`` or ROS 1 ``.bag``.
         fov: Horizontal field of view, radians, where the source has no intrinsics.
         camera_info: camera_calibration YAML, where the source has no intrinsics.
-        rate: Frames per second; default the source's own.
+        rate: Frames per second; default the source's own. Files are played faster or slower, their
+            stamps with them; a webcam is asked for it.
         loop: Go round without end; default: synthetic, photographs and single-image bags do.
         people: Number of people of the synthetic world.
         depth_slop: Largest time between an image and its depth in a bag, seconds.

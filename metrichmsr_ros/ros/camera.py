@@ -40,7 +40,7 @@ DEFAULTS = {
     'source': 'synthetic',  # as data.sources.open_source
     'fov': 0.0,  # horizontal, rad; 0 = as the source says
     'camera_info': '',  # camera_calibration YAML; empty = as the source says
-    'rate': 0.0,  # frames per second; 0 = the source's own
+    'rate': 0.0,  # frames per second, files play faster or slower; 0 = the source's own
     'people': 0,  # of the synthetic world; 0 = its own default
     'depth_slop': 0.5,  # largest time between an image and its depth in a bag, s
     'restamp': True,  # stamp with now; else keep the source's stamps and publish /clock
