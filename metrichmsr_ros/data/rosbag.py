@@ -25,6 +25,7 @@ from metrichmsr_ros.data.image_messages import (
 from metrichmsr_ros.data.source_frame import Intrinsics, repeat, SourceError, SourceFrame
 from metrichmsr_ros.geometry.camera import Camera, CameraError
 from metrichmsr_ros.geometry.registered import registered_camera
+from metrichmsr_ros.stamps import NS_PER_S, to_nanoseconds
 from metrichmsr_ros.structures import DepthImage
 
 BAG_SUFFIXES = frozenset({'.bag', '.mcap', '.db3'})
@@ -57,7 +58,7 @@ class BagSource:
         self.name = path.name
         self._path = path
         self._intrinsics = intrinsics
-        self._slop = round((DEPTH_SLOP if depth_slop is None else depth_slop) * 1e9)
+        self._slop = round((DEPTH_SLOP if depth_slop is None else depth_slop) * NS_PER_S)
         if self._slop < 0:
             raise SourceError(f'depth_slop={depth_slop} s is negative')
         with closing(self._open()) as reader:
@@ -104,7 +105,7 @@ class BagSource:
     def _own_rate(self, reader: AnyReader, count: int) -> float:
         """Return the mean rate by the stamps of the images, as their recording may come late."""
         topic = self.topics.image
-        first, last = self._start / 1e9, _stamp(_last_message(reader, topic)) / 1e9
+        first, last = self._start / NS_PER_S, _stamp(_last_message(reader, topic)) / NS_PER_S
         if last <= first:
             raise SourceError(
                 f'{self._path}: the {count} images of {topic} cannot be played: their stamps go '
@@ -176,7 +177,7 @@ def pair_depth(
         while images:
             recorded, image = images[0]
             newest = _stamp(depths[-1]) if depths else None
-            if (newest is None or newest < _stamp(image)) and time < recorded + slop + 10**9:
+            if (newest is None or newest < _stamp(image)) and time < recorded + slop + NS_PER_S:
                 break
             images.popleft()
             yield image, nearest(image)
@@ -200,7 +201,7 @@ def _messages(reader: AnyReader, topic: str) -> Iterator[Any]:
 
 def _last_message(reader: AnyReader, topic: str) -> Any:
     """Return the last message of a topic that has some, without reading the whole bag."""
-    span = 10**9
+    span = NS_PER_S
     while True:
         last = None
         for _, _, message in _decoded(reader, (topic,), start=reader.end_time - span):
@@ -271,4 +272,4 @@ def _numbers(info: SimpleNamespace) -> tuple[Any, ...]:
 
 
 def _stamp(message: Any) -> int:
-    return message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
+    return to_nanoseconds(message.header.stamp)

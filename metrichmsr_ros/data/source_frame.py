@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from metrichmsr_ros.geometry.camera import Camera
+from metrichmsr_ros.stamps import NS_PER_S
 from metrichmsr_ros.structures import DepthImage, Frame, People
 
 # Of a source that does not name its own.
@@ -125,7 +126,7 @@ def repeat(
             yield frame if offset == 0 else _later(frame, offset)
         if not loop or first is None or last is None:
             return
-        offset += last - first + round(1e9 / rate)
+        offset += last - first + round(NS_PER_S / rate)
 
 
 def _later(frame: SourceFrame, offset: int) -> SourceFrame:

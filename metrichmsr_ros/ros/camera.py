@@ -28,13 +28,13 @@ from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.ros.cdr import image_bytes
 from metrichmsr_ros.ros.messages import camera_info, person_array, to_header
 from metrichmsr_ros.ros.run import one_line, run_node
+from metrichmsr_ros.stamps import NS_PER_S
 from metrichmsr_ros.structures import DepthImage
 
 CAMERA_QOS = QoSProfile(depth=1)  # reliable: matches best-effort and reliable subscribers alike
-SECOND = 1_000_000_000
 DRAIN = 0.5  # seconds for the last frame to reach subscribers
-LATE = SECOND // 20  # the oldest that a stamp may be: a source later than this is not caught up
-TRUTH_PERIOD = SECOND // 5  # truth is for measuring, not for control: a few times a second will do
+LATE = NS_PER_S // 20  # the oldest that a stamp may be: what is later is not caught up
+TRUTH_PERIOD = NS_PER_S // 5  # truth is for measuring: a few times a second will do
 PROGRESS_PERIOD = 3.0
 DEFAULTS = {
     'source': 'synthetic',  # as data.sources.open_source
@@ -146,7 +146,7 @@ class CameraNode(Node):
         for frame in self.source:
             now = time.time_ns()
             offset = pace.offset(frame.stamp, now)
-            if self._stop.wait(max(0, frame.stamp + offset - now) / SECOND):
+            if self._stop.wait(max(0, frame.stamp + offset - now) / NS_PER_S):
                 return
             self._publish(frame, offset if self._restamp else 0)
 
