@@ -23,7 +23,7 @@ from metrichmsr_ros.data.sources import SourceError, SourceFrame
 from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.ros import camera
 from metrichmsr_ros.ros.inputs import Rhythm
-from metrichmsr_ros.ros.messages import to_nanoseconds
+from metrichmsr_ros.stamps import to_nanoseconds
 from metrichmsr_ros.structures import DepthImage
 
 pytestmark = pytest.mark.ros
