@@ -61,8 +61,8 @@ class Tracked:
     """People with ids.
 
     Attributes:
-        people: The measured people in the order they came, without those read twice; then the
-            PREDICTED ones.
+        people: The measured people in the order they came, without those read twice or misread;
+            then the PREDICTED ones.
         measured: Which of the people given each measured one is, indices, ascending.
     """
 
@@ -109,16 +109,13 @@ class Tracker:
         self._move_to(stamp)
         kept = _without_duplicates(people)
         owners = self._assign(people.select(kept), camera)
-        expected = np.zeros(len(people), bool) if known is None else known
-        believed = []
-        for i, track in zip(kept, owners, strict=True):
-            score = float(people.scores[i])
-            stranger = not expected[i] or score >= SURE_SCORE
-            if stranger if track is None else track.believes(score, stamp):
-                believed.append((i, track))
-        kept = [i for i, _ in believed]
-        people = people.select(kept)
-        seen = self._match(people, [track for _, track in believed], stamp)
+        believed = {
+            i: track
+            for i, track in zip(kept, owners, strict=True)
+            if _is_believed(track, float(people.scores[i]), stamp, known is not None and known[i])
+        }
+        people = people.select(list(believed))
+        seen = self._match(people, list(believed.values()), stamp)
         self._tracks = [t for t in self._tracks if t.lives(stamp)]
         unseen = [t for t in self._tracks if t.last_seen < stamp]
         self._shown = seen + unseen
@@ -127,7 +124,7 @@ class Tracker:
         else:
             people = people.concatenate(*(t.last for t in unseen))
             people = filtered(people, [t.filter for t in self._shown], self._body, camera)
-        return Tracked(_labelled(people, self._shown, stamp), tuple(kept))
+        return Tracked(_labelled(people, self._shown, stamp), tuple(believed))
 
     def correct(self, people: People, reading: DepthReading, camera: Camera) -> People:
         """Move people along their rays to where a sensor measures them.
@@ -217,6 +214,13 @@ class Tracker:
             if column < len(people):
                 owner[column] = self._tracks[row]
         return owner
+
+
+def _is_believed(track: Track | None, score: float, stamp: int, known: bool) -> bool:
+    """Tell whether a reading is of its track's person, or of a stranger where it has no track."""
+    if track is not None:
+        return track.believes(score, stamp)
+    return not known or score >= SURE_SCORE
 
 
 def _without_duplicates(people: People) -> list[int]:
