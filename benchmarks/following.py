@@ -17,12 +17,13 @@ import numpy as np
 
 from metrichmsr_ros.data.synthetic.loop import Loop
 from metrichmsr_ros.data.synthetic.world import SyntheticWorld, WorldConfig
+from metrichmsr_ros.geometry.boxes import mesh_boxes
 from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.metrics import match_boxes
 from metrichmsr_ros.perception.blazepose.assets import FULL
 from metrichmsr_ros.perception.config import PipelineConfig
 from metrichmsr_ros.perception.pipeline import build_pipeline, Pipeline
-from metrichmsr_ros.structures import Frame, People
+from metrichmsr_ros.structures import People
 
 SETTLED = 20  # frames at the start that do not count
 LEAST_VISIBLE = 0.15  # share of a true person's pixels; who shows less need not be found
@@ -91,11 +92,9 @@ def follow(world: SyntheticWorld, pipeline: Pipeline) -> Score:
     loop, score, last = world.render(), Score(), {}
     pipeline.reset()
     for k in range(SETTLED + len(loop)):
-        t = k % len(loop)
-        frame = Frame(loop.images[t], world.camera, round(k * 1e9 / world.config.rate))
-        people = pipeline.process(frame, want_depth=False).people
+        people = pipeline.process(world.frame(loop, k), want_depth=False).people
         if k >= SETTLED:
-            _compare(score, people, loop, t, world.camera, last)
+            _compare(score, people, loop, k % len(loop), world.camera, last)
     return score
 
 
@@ -103,7 +102,11 @@ def _compare(
     score: Score, people: People, loop: Loop, t: int, camera: Camera, last: dict[int, str]
 ) -> None:
     true = loop.joints[t].astype(np.float64)
-    pairs = match_boxes(_boxes(people.joints.astype(np.float64), camera), _boxes(true, camera))
+    nowhere = np.full((1, 4), np.nan)
+    pairs = match_boxes(
+        mesh_boxes(camera, people.joints.astype(np.float64), nowhere),
+        mesh_boxes(camera, true, nowhere),
+    )
     found = {true_index: index for index, true_index in pairs}
     score.frames += len(true)
     score.extra += len(people) - len(pairs)
@@ -116,12 +119,6 @@ def _compare(
         score.errors.append(float(away / np.linalg.norm(joints[0])))
         score.switches += last.get(person, people.ids[index]) != people.ids[index]
         last[person] = people.ids[index]
-
-
-def _boxes(joints: np.ndarray, camera: Camera) -> np.ndarray:
-    """Return boxes (N, 4), pixels, of joints (N, 24, 3)."""
-    pixels = camera.project(joints)
-    return np.concatenate([pixels.min(axis=1), pixels.max(axis=1)], axis=1).reshape(-1, 4)
 
 
 if __name__ == '__main__':

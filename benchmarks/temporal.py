@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import itertools
 
 from _report import print_header
@@ -25,7 +25,7 @@ from metrichmsr_ros.models.methods import METHODS
 from metrichmsr_ros.perception.config import PipelineConfig
 from metrichmsr_ros.perception.pipeline import build_pipeline
 from metrichmsr_ros.sequence_metrics import acceleration_error, jitter, mean_over_frames
-from metrichmsr_ros.structures import DepthImage, Frame, Scene, TrackState
+from metrichmsr_ros.structures import DepthImage, Scene, TrackState
 
 SETTLED = 20  # frames after the start that do not count
 MODES = {
@@ -98,8 +98,7 @@ def measure(world: SyntheticWorld, loop: Loop, **settings: object) -> tuple[list
     for k in range(SETTLED + len(loop)):
         true_z = loop.depth_z(k % len(loop))
         depth = DepthImage(true_z, world.camera, measured=True)
-        stamp = round(k * 1e9 / config.rate)
-        scene = pipeline.process(Frame(loop.images[k % len(loop)], world.camera, stamp, depth))
+        scene = pipeline.process(replace(world.frame(loop, k), depth=depth))
         if k < SETTLED:
             continue
         errors.append(abs_rel(scene, true_z))

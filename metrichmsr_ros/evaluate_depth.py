@@ -29,7 +29,6 @@ from metrichmsr_ros.perception.depth_refinement import Expected, GlobalAffine
 from metrichmsr_ros.perception.learned_field import LearnedField
 from metrichmsr_ros.perception.pipeline import Pipeline
 from metrichmsr_ros.report import Row
-from metrichmsr_ros.stamps import NS_PER_S
 from metrichmsr_ros.structures import DepthImage, Frame, People
 
 PRIOR, REFINER = 'prior', 'refiner'
@@ -173,9 +172,7 @@ def watch(
     """
     pipeline.reset()
     for k in range(frames):
-        frame = Frame(
-            loop.images[k % len(loop)], world.camera, round(k * NS_PER_S / world.config.rate)
-        )
+        frame = world.frame(loop, k)
         yield k, frame, *see_people(pipeline, frame)
 
 

@@ -6,6 +6,8 @@ import numpy as np
 
 from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.geometry.mesh_depth import MeshRaycaster
+from metrichmsr_ros.perception.occluders import Occluders
+from metrichmsr_ros.perception.people_finder import PeopleFinder
 from metrichmsr_ros.perception.pipeline import Pipeline
 from metrichmsr_ros.perception.scene_depth import SceneDepth
 from metrichmsr_ros.perception.tracking import Tracker
@@ -109,13 +111,11 @@ def make_pipeline(world, *, depth_source=None, **settings):
     raycaster = MeshRaycaster(FACES)
     scene_depth = None if depth_source is None else SceneDepth(depth_source, raycaster)
     return Pipeline(
-        detector=world,
-        landmarker=world,
+        finder=PeopleFinder(world, world, Occluders(raycaster), **settings),
         estimator=world,
         tracker=Tracker(),
         raycaster=raycaster,
         scene_depth=scene_depth,
-        **settings,
     )
 
 

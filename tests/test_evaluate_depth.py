@@ -18,6 +18,7 @@ from metrichmsr_ros.data.depth.groups import GroupSampler
 from metrichmsr_ros.data.depth.photographs import draw_photographs, HEIGHT, WIDTH
 from metrichmsr_ros.data.depth.scenes import SceneRenderer
 from metrichmsr_ros.data.index import read_index
+from metrichmsr_ros.data.synthetic.world import SyntheticWorld
 from metrichmsr_ros.depth_pictures import DepthPictures
 from metrichmsr_ros.depth_report import DepthReport
 from metrichmsr_ros.depth_views import (
@@ -154,6 +155,7 @@ class StillVideo:
 
     camera = CAMERA
     config = SimpleNamespace(rate=20.0, seed=3, people=1)
+    frame = SyntheticWorld.frame
     images = np.stack([make_frame().image] * 4)
     boxes = np.tile(np.array([[130, 40, 190, 220.0]]), (4, 1, 1))
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from metrichmsr_ros.geometry.boxes import shared_areas
 from metrichmsr_ros.geometry.mesh_depth import MeshDepth, MeshRaycaster
 from metrichmsr_ros.stamps import NS_PER_S
 from metrichmsr_ros.structures import Frame, People, TrackState
@@ -67,22 +68,20 @@ class Occluders:
         if self._people is None or not 0 <= age <= MAX_AGE:
             return frame.image
         people = self._people
-        hiding = (people.scores >= MIN_SCORE) & (people.pelvis[:, 2] < pelvis_z)
-        hiding &= _meet(people.boxes, box) & np.array(
-            [other != name for other in people.ids], bool
-        )
+        own = np.array([other == name for other in people.ids], bool)
+        meets = shared_areas(people.boxes, box[None])[:, 0] > 0
+        hiding = (people.scores >= MIN_SCORE) & (people.pelvis[:, 2] < pelvis_z) & meets & ~own
         if not hiding.any():
             return frame.image
         window = _window(roi, frame)
         rows, columns = slice(window[1], window[3]), slice(window[0], window[2])
         person = self._cast(frame, age).person[rows, columns]
-        own = np.array([other == name for other in people.ids] + [False])[person]
         hidden = np.append(hiding, False)[person]
         if not hidden.any():
             return frame.image
         reach = max(1, round(_GROWTH * float(roi[2])))
         kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
-        hidden = (cv2.dilate(hidden.astype(np.uint8), kernel) > 0) & ~own
+        hidden = (cv2.dilate(hidden.astype(np.uint8), kernel) > 0) & ~np.append(own, False)[person]
         image = frame.image.copy()
         part = image[rows, columns]
         part[hidden] = part[~hidden].mean(axis=0) if not hidden.all() else 128
@@ -105,8 +104,3 @@ def _window(roi: np.ndarray, frame: Frame) -> np.ndarray:
     low = np.clip(np.floor(roi[:2] - reach), 0, size)
     high = np.clip(np.ceil(roi[:2] + reach) + 1, 0, size)
     return np.concatenate([low, high]).astype(int)
-
-
-def _meet(boxes: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """Tell which boxes (N, 4) share pixels with a box (4,)."""
-    return np.all((boxes[:, :2] < box[2:]) & (boxes[:, 2:] > box[:2]), axis=1)

@@ -17,6 +17,8 @@ from metrichmsr_ros.perception.person_crops import PersonCrops
 from metrichmsr_ros.perception.stopwatch import Stopwatch
 from metrichmsr_ros.structures import Frame, Landmarks, People
 
+STREAM_CANDIDATES = 2
+
 
 class Landmarker(Protocol):
     """Reads the person of each crop."""
@@ -45,9 +47,9 @@ class PeopleFinder:
         landmarker: Landmarker,
         occluders: Occluders,
         *,
-        min_score: float,
-        max_people: int,
-        max_candidates: int,
+        min_score: float = 0.5,
+        max_people: int = 8,
+        max_candidates: int = STREAM_CANDIDATES,
     ) -> None:
         self._detector = detector
         self._landmarker = landmarker
@@ -64,6 +66,12 @@ class PeopleFinder:
         self._crops = PersonCrops()
         self._occluders.reset()
         self._passed_over = 0
+
+    def warm_up(self, frame: Frame) -> Landmarks:
+        """Run detector and landmark network once; return what is read in all of a square frame."""
+        self._detector.detect(frame, known_boxes=np.zeros((0, 4), np.float32))
+        side = frame.camera.width
+        return self._landmarker.read(frame.image, np.array([[side / 2, side / 2, side, 0.0]]))
 
     def find(self, frame: Frame, watch: Stopwatch) -> tuple[Landmarks, np.ndarray]:
         """Return everybody's landmarks, and in whose place somebody known was expected, (N,) bool.

@@ -34,12 +34,10 @@ class PersonCrops:
     """
 
     def __init__(self) -> None:
-        self._rois: dict[str, np.ndarray] = {}
-        self._boxes: dict[str, np.ndarray] = {}
-        self._pelvis_z: dict[str, float] = {}
+        self._crops: dict[str, PersonCrop] = {}
 
     def __len__(self) -> int:
-        return len(self._rois)
+        return len(self._crops)
 
     def keep(self, people: People, rois: np.ndarray) -> None:
         """Keep the crops of the people of this frame and forget all others.
@@ -50,21 +48,24 @@ class PersonCrops:
         """
         kept = {}
         for i, name in enumerate(people.ids):
+            before = self._crops.get(name)
             if i < len(rois):
-                kept[name] = np.asarray(rois[i], np.float64)
-            elif name in self._rois:
-                kept[name] = _moved(self._rois[name], self._boxes[name], people.boxes[i])
-        self._rois = kept
-        self._boxes = dict(zip(people.ids, people.boxes, strict=True))
-        self._pelvis_z = dict(zip(people.ids, people.pelvis[:, 2].tolist(), strict=True))
+                roi = np.asarray(rois[i], np.float64)
+            elif before is not None:
+                roi = _moved(before.roi, before.box, people.boxes[i])
+            else:
+                continue
+            kept[name] = PersonCrop(name, roi, people.boxes[i], float(people.pelvis[i, 2]))
+        self._crops = kept
 
     def within(self, camera: Camera) -> list[PersonCrop]:
         """Return the crops that still show a part of the image, those read last first."""
         size = np.array([camera.width, camera.height])
         return [
-            PersonCrop(name, roi, self._boxes[name], self._pelvis_z[name])
-            for name, roi in self._rois.items()
-            if _is_crop(roi) and (np.abs(roi[:2] - size / 2) < (size + roi[2]) / 2).all()
+            crop
+            for crop in self._crops.values()
+            if _is_crop(crop.roi)
+            and (np.abs(crop.roi[:2] - size / 2) < (size + crop.roi[2]) / 2).all()
         ]
 
 

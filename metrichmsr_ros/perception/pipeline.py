@@ -21,9 +21,8 @@ from metrichmsr_ros.perception.blazepose.assets import find_assets
 from metrichmsr_ros.perception.blazepose.detector import BlazePoseDetector
 from metrichmsr_ros.perception.blazepose.landmarker import BlazePoseLandmarker
 from metrichmsr_ros.perception.config import PipelineConfig
-from metrichmsr_ros.perception.detection import Detector
 from metrichmsr_ros.perception.occluders import Occluders
-from metrichmsr_ros.perception.people_finder import Landmarker, PeopleFinder
+from metrichmsr_ros.perception.people_finder import PeopleFinder, STREAM_CANDIDATES
 from metrichmsr_ros.perception.person_depth import PersonDepth
 from metrichmsr_ros.perception.scene_depth import build_scene_depth, SceneDepth
 from metrichmsr_ros.perception.stopwatch import Stopwatch
@@ -32,49 +31,34 @@ from metrichmsr_ros.runtime.devices import resolve_device
 from metrichmsr_ros.structures import DepthImage, DepthMap, Frame, People, Scene, TrackState
 
 MIN_DEPTH = 0.1  # m; nobody's pelvis is nearer to a lens
-STREAM_CANDIDATES = 2
 
 
 class Pipeline:
     """Turns frames of one camera, in the order of time, into scenes. Not thread-safe.
 
     Args:
-        detector: Finds people who are not known yet.
-        landmarker: Reads landmarks in crops.
+        finder: Finds and reads people.
         estimator: Makes people metric.
         tracker: Gives ids.
         raycaster: Casts the estimator's meshes.
         scene_depth: Makes the scenes' depth; None = they have none.
-        min_score: Probability below which the crop of a known person holds nobody.
-        max_people: Most people followed at once.
-        max_candidates: Most of the detector's candidates that are read in one frame; it is
-            expected to propose the others again.
     """
 
     def __init__(
         self,
         *,
-        detector: Detector,
-        landmarker: Landmarker,
+        finder: PeopleFinder,
         estimator: Estimator,
         tracker: Tracker,
         raycaster: MeshRaycaster,
         scene_depth: SceneDepth | None = None,
-        min_score: float = 0.5,
-        max_people: int = 8,
-        max_candidates: int = STREAM_CANDIDATES,
     ) -> None:
-        self._detector = detector
-        self._landmarker = landmarker
+        self._finder = finder
         self._estimator = estimator
         self._tracker = tracker
         self._raycaster = raycaster
         self._scene_depth = scene_depth
         self._person_depth = PersonDepth(raycaster)
-        self._finder = PeopleFinder(
-            detector, landmarker, Occluders(raycaster),
-            min_score=min_score, max_people=max_people, max_candidates=max_candidates,
-        )  # fmt: skip
 
     @property
     def body(self) -> BodyModel:
@@ -92,9 +76,7 @@ class Pipeline:
         """Run each part that compiles or allocates on first use, so that no frame waits for it."""
         self._raycaster.warm_up()
         frame = Frame(np.zeros((256, 256, 3), np.uint8), Camera.from_fov(256, 256, 1.0), 0)
-        self._detector.detect(frame, known_boxes=np.zeros((0, 4), np.float32))
-        landmarks = self._landmarker.read(frame.image, np.array([[128.0, 128.0, 256.0, 0.0]]))
-        self._estimator.estimate(frame, landmarks)
+        self._estimator.estimate(frame, self._finder.warm_up(frame))
 
     def process(self, frame: Frame, *, want_depth: bool = True, want_mesh: bool = False) -> Scene:
         """Return the scene of one frame.
@@ -212,18 +194,23 @@ def build_pipeline(config: PipelineConfig) -> Pipeline:
     seed = secrets.randbits(32) if config.id_seed is None else config.id_seed
     raycaster = MeshRaycaster(body.faces, device=device)
     assets = find_assets(landmark_network=config.landmark_network)
+    detector = BlazePoseDetector(
+        assets, budget_ms=config.detector_budget_ms, num_threads=config.threads
+    )
+    finder = PeopleFinder(
+        detector,
+        BlazePoseLandmarker(assets, num_threads=config.threads),
+        Occluders(raycaster),
+        min_score=config.min_score,
+        max_people=config.max_people,
+        max_candidates=STREAM_CANDIDATES if config.detector_budget_ms else config.max_people,
+    )
     pipeline = Pipeline(
-        detector=BlazePoseDetector(
-            assets, budget_ms=config.detector_budget_ms, num_threads=config.threads
-        ),
-        landmarker=BlazePoseLandmarker(assets, num_threads=config.threads),
+        finder=finder,
         estimator=build_estimator(config, body),
         tracker=Tracker(seed=seed, body=body if config.temporal_filter else None),
         raycaster=raycaster,
         scene_depth=build_scene_depth(config, raycaster, device),
-        min_score=config.min_score,
-        max_people=config.max_people,
-        max_candidates=STREAM_CANDIDATES if config.detector_budget_ms else config.max_people,
     )
     pipeline.warm_up()
     return pipeline

@@ -23,6 +23,8 @@ from metrichmsr_ros.data.synthetic.cast import Actor, cast_actors, surface, to_c
 from metrichmsr_ros.data.synthetic.loop import depth_counts, Loop, read_loop, write_loop
 from metrichmsr_ros.data.synthetic.render import Picture, Renderer
 from metrichmsr_ros.geometry.camera import Camera
+from metrichmsr_ros.stamps import NS_PER_S
+from metrichmsr_ros.structures import Frame
 
 _FEET = (7, 8, 10, 11)
 _DISTORTION = (-0.09, 0.05, 0.0006, -0.0004, 0.0)
@@ -108,6 +110,11 @@ class SyntheticWorld:
             if cached:
                 write_loop(path, loop)
         return loop
+
+    def frame(self, loop: Loop, k: int) -> Frame:
+        """Return frame ``k`` of a loop that goes round without end; stamps grow."""
+        stamp = round(k * NS_PER_S / self.config.rate)
+        return Frame(loop.images[k % len(loop)], self.camera, stamp)
 
     def _render(self, progress: Callable[[float], None] | None) -> Loop:
         config = self.config
