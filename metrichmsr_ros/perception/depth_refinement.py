@@ -22,7 +22,7 @@ SCALE_RANGE = (1 / 3, 3.0)  # of a metric prior; what asks for more is an error,
 # One sigma of what is left of an anchor's error: the person's own, and the prior's bends.
 RESIDUAL_SIGMA = 0.09
 HUBER, TUKEY = 1.5, 4.7  # sigmas
-MAX_DISAGREEMENT = 0.2  # median relative error after the fit
+MAX_DISAGREEMENT = 0.35  # median relative error after the fit
 ITERATIONS = 10
 LEAST_SHIFT_SIGMA = 1e-3  # over the people's median distance
 LOOK = 8  # every which pixel is enough for a median
