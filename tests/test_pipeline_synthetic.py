@@ -27,7 +27,7 @@ def test_the_real_parts_in_the_synthetic_world():
             depth_source='ground',
             camera_height=config.camera_height,
             camera_tilt=config.camera_tilt,
-            detector_budget_ms=1000.0,
+            detector_budget_ms=None,
         )
     )
     ids, errors, prior_errors, refined_errors = set(), [], [], []
@@ -49,3 +49,33 @@ def test_the_real_parts_in_the_synthetic_world():
     assert len(ids) == 1
     assert np.median(errors) < 0.08
     assert np.mean(refined_errors) < np.mean(prior_errors)
+
+
+@pytest.mark.slow
+def test_a_child_on_a_known_floor_is_as_far_and_as_tall_as_it_is():
+    try:
+        find_assets()
+    except AssetError as error:
+        pytest.skip(str(error))
+    world = SyntheticWorld(WorldConfig(people=1, rate=2.5, heights=(1.2,)))
+    loop = world.render(cached=False)
+    assert loop.heights[0] == pytest.approx(1.2, abs=1e-3)
+    pipeline = build_pipeline(
+        PipelineConfig(
+            device='cpu',
+            camera_height=world.config.camera_height,
+            camera_tilt=world.config.camera_tilt,
+            people_on_floor=True,
+            detector_budget_ms=None,
+        )
+    )
+    ratios, heights = [], []
+    for t in range(len(loop)):
+        people = pipeline.process(Frame(loop.images[t], world.camera, t * 400 * MS)).people
+        if t >= 6 and len(people):
+            true = np.linalg.norm(loop.joints[t, 0, 0])
+            ratios.append(np.linalg.norm(people.pelvis[0]) / true)
+            heights.append(people.heights[0])
+    assert len(ratios) > 5
+    assert np.median(ratios) == pytest.approx(1, abs=0.08)
+    assert np.median(heights) == pytest.approx(1.2, abs=0.1)

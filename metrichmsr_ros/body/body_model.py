@@ -28,6 +28,7 @@ from metrichmsr_ros.body.skinning import (
 )
 
 DEFAULT_BODY = 'anny_smpl24'
+_HEIGHT_STEPS = 3
 
 
 class BodyOutput(NamedTuple):
@@ -208,6 +209,26 @@ class BodyModel(nn.Module):
             top, sole = vertical.max(-1).indices, vertical.min(-1).indices
         change = ((directions[top] - directions[sole]) * shape).sum(-1)
         return template[top] - template[sole] + change
+
+    @torch.no_grad()
+    def of_height(self, shape: Tensor, heights: Tensor) -> Tensor:
+        """Return the likeliest build of a height for people of another one.
+
+        β are standard deviations: of all builds of that height the nearest is meant.
+
+        Args:
+            shape: β, (B, 10).
+            heights: Standing heights, (B,), metres.
+
+        Returns:
+            β, (B, 10).
+        """
+        units = torch.eye(shape.shape[-1], dtype=shape.dtype, device=shape.device)
+        slope = self.heights(units) - self.heights(torch.zeros_like(units))
+        for _ in range(_HEIGHT_STEPS):  # another vertex may become the highest or lowest
+            missing = heights - self.heights(shape)
+            shape = shape + missing.unsqueeze(-1) * slope / slope.square().sum()
+        return shape
 
     def landmarks(self, vertices: Tensor) -> dict[str, Tensor]:
         """Return named anatomical points; ``pelvis`` is the mid-hip here, not joint 0.

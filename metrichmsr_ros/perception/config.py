@@ -32,8 +32,11 @@ class PipelineConfig:
             '' = ``depth_sources.build.DEFAULT_MODELS``, which is on the hub.
         depth_max_age: Greatest time between a frame and a network's depth that it is given,
             seconds; single images (no ``detector_budget_ms``) always get their own.
-        camera_height: Height of the camera above the floor, metres, for 'ground'.
-        camera_tilt: How far the optical axis points below the horizon, radians, for 'ground'.
+        camera_height: Height of the camera above the floor, metres, for 'ground' and
+            ``people_on_floor``.
+        camera_tilt: How far the optical axis points below the horizon, radians, for the same.
+        people_on_floor: Whether where people's feet stand on that floor corrects how far and how
+            tall they are; for a camera whose height and tilt were measured.
         depth_refiner: What corrects a prior by the people: '' = the network that ships, a folder
             of its weights, or 'affine' (one factor and one shift, without a network).
         depth_memory: Time for which depth keeps the scale of people after the last of them has
@@ -66,6 +69,7 @@ class PipelineConfig:
     depth_max_age: float = 5.0
     camera_height: float = 1.0
     camera_tilt: float = 0.0
+    people_on_floor: bool = False
     depth_refiner: str = ''
     depth_memory: float = 10.0
     fill: str = 'none'

@@ -15,7 +15,6 @@ import numpy as np
 from metrichmsr_ros.perception.anchors import Anchors
 from metrichmsr_ros.perception.depth_refinement import (
     LOOK,
-    MAX_DISAGREEMENT,
     MIN_ANCHORS,
     MIN_SPREAD,
     solve_robustly,
@@ -28,6 +27,7 @@ from metrichmsr_ros.structures import DepthImage
 # One sigma of b beforehand, over the q of the people in the middle.
 OFFSET_SIGMA = 0.3
 TIME = 1.0  # s in which 63 % of a new shift are taken over
+MAX_DISAGREEMENT = 0.2  # median relative error after the fit
 MIN_SHARE = 0.02  # of the image's median of q; where less is left of q, it is the sky
 
 

@@ -37,6 +37,9 @@ def filtered(
     pelvis = np.stack([person.pelvis for person in filters]).astype(np.float32)
     with torch.inference_mode():
         betas = torch.from_numpy(shape)
+        larger = torch.tensor([np.exp(person.scale.build) for person in filters]).float()
+        betas = body.of_height(betas, body.heights(betas) * larger)
+        shape = betas.numpy()
         translation = pelvis - body.rest_joints(betas)[:, 0].numpy()
         heights = body.heights(betas).numpy()
     vertices, joints = body.pose_numpy(pose, shape, translation)

@@ -35,16 +35,19 @@ UNKNOWN_SPEED = 1.0  # m/s
 
 @dataclass(frozen=True)
 class DepthReading:
-    """What a sensor says about N people.
+    """What a sensor, or the floor, says about N people.
 
     Attributes:
-        log_ratio: Log of measured over estimated distance of the pelvis, (N,); NaN where the
-            sensor does not tell.
-        variance: Of ``log_ratio``, (N,).
+        log_ratio: Log of measured over estimated distance of the pelvis, (N,); NaN where nothing
+            is measured.
+        variance: Of the error of ``log_ratio`` that is this frame's alone, (N,).
+        tilt: Of a floor: how much ``log_ratio`` changes per radian by which the camera is tilted
+            otherwise than is believed, (N,); None for a sensor.
     """
 
     log_ratio: np.ndarray
     variance: np.ndarray
+    tilt: np.ndarray | None = None
 
 
 class PersonDepth:

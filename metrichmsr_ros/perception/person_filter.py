@@ -10,46 +10,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from metrichmsr_ros.perception.person_scale import PersonScale
 from metrichmsr_ros.perception.rotation_filter import RotationFilter
 from metrichmsr_ros.perception.track_filter import JITTER_SHARE, known_covariance, PelvisFilter
 from metrichmsr_ros.structures import People
 
 SHAPE_MEMORY = 20.0  # s after which a build counts e times less: ids may have been mixed up
-# Per second: how fast the share of the error that a pose brings along may change.
-SCALE_DRIFT = 0.035**2
 _SHARED = 1.0 - JITTER_SHARE**2
-
-
-class Scale:
-    """Log of true over estimated distance: a Kalman filter of one number.
-
-    Args:
-        variance: As the estimator sees it.
-    """
-
-    def __init__(self, variance: float) -> None:
-        self.value = 0.0
-        self.variance = variance
-
-    def predict(self, seconds: float) -> None:
-        """Move on by ``seconds`` ≥ 0; the variance grows."""
-        self.variance += SCALE_DRIFT * seconds
-
-    def limit(self, variance: float) -> None:
-        """Take in that an estimator is sure of its distance up to ``variance``.
-
-        All frames share that error, so it is no new evidence in each of them: it only keeps the
-        variance from being larger, and the value from staying once no sensor supports it.
-        """
-        share = min(1.0, variance / self.variance)
-        self.value *= share
-        self.variance *= share
-
-    def update(self, value: float, variance: float) -> None:
-        """Correct by a measured value, as of a depth sensor."""
-        gain = self.variance / (self.variance + variance)
-        self.value += gain * (value - self.value)
-        self.variance *= 1.0 - gain
 
 
 class ConstantShape:
@@ -89,7 +56,7 @@ class PersonFilter:
     ) -> None:
         self.apparent = PelvisFilter(pelvis, JITTER_SHARE**2 * covariance)
         self.joints = RotationFilter(pose)
-        self.scale = Scale(_SHARED * depth_variance(pelvis, covariance))
+        self.scale = PersonScale(_SHARED * depth_variance(pelvis, covariance))
         self.shape = ConstantShape(shape, 1.0 / depth_variance(pelvis, covariance))
         self._across = _shared_across(pelvis, covariance)
 

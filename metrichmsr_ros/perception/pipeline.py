@@ -21,6 +21,7 @@ from metrichmsr_ros.perception.blazepose.assets import find_assets
 from metrichmsr_ros.perception.blazepose.detector import BlazePoseDetector
 from metrichmsr_ros.perception.blazepose.landmarker import BlazePoseLandmarker
 from metrichmsr_ros.perception.config import PipelineConfig
+from metrichmsr_ros.perception.floor_contact import FloorContact
 from metrichmsr_ros.perception.occluders import Occluders
 from metrichmsr_ros.perception.people_finder import PeopleFinder, STREAM_CANDIDATES
 from metrichmsr_ros.perception.person_depth import PersonDepth
@@ -42,6 +43,7 @@ class Pipeline:
         tracker: Gives ids.
         raycaster: Casts the estimator's meshes.
         scene_depth: Makes the scenes' depth; None = they have none.
+        floor: Says how far people are who stand on it; None = nothing is known of a floor.
     """
 
     def __init__(
@@ -52,12 +54,14 @@ class Pipeline:
         tracker: Tracker,
         raycaster: MeshRaycaster,
         scene_depth: SceneDepth | None = None,
+        floor: FloorContact | None = None,
     ) -> None:
         self._finder = finder
         self._estimator = estimator
         self._tracker = tracker
         self._raycaster = raycaster
         self._scene_depth = scene_depth
+        self._floor = floor
         self._person_depth = PersonDepth(raycaster)
 
     @property
@@ -99,12 +103,17 @@ class Pipeline:
         with watch('tracking'):
             tracked = self._tracker.update(measured, frame.stamp, frame.camera, known=known[sound])
             people = tracked.people
+            landmarks = landmarks.select(list(tracked.measured))
+        if self._floor is not None and len(people):
+            with watch('floor'):
+                reading = self._floor.read(people, landmarks, frame.camera)
+                people = self._tracker.correct(people, reading, frame.camera)
         seen_depth = self._look_at_depth(frame, people, watch, want_depth)
         if seen_depth is not None and seen_depth.measured and len(people):
             with watch('person depth'):
                 reading = self._person_depth.read(people, seen_depth, frame.stamp)
                 people = self._tracker.correct(people, reading, frame.camera)
-        self._finder.keep(people, landmarks.next_rois[list(tracked.measured)], frame.stamp)
+        self._finder.keep(people, landmarks.next_rois, frame.stamp)
         mesh, depth = self._cast(
             frame, people, seen_depth, watch, want_depth=want_depth, want_mesh=want_mesh
         )
@@ -176,6 +185,12 @@ def build_estimator(config: PipelineConfig, body: BodyModel) -> Estimator:
     )
 
 
+def _floor(config: PipelineConfig) -> FloorContact | None:
+    if not config.people_on_floor:
+        return None
+    return FloorContact(config.camera_height, config.camera_tilt)
+
+
 def build_pipeline(config: PipelineConfig) -> Pipeline:
     """Load everything that ``config`` names and make it ready for the first frame.
 
@@ -211,6 +226,7 @@ def build_pipeline(config: PipelineConfig) -> Pipeline:
         tracker=Tracker(seed=seed, body=body if config.temporal_filter else None),
         raycaster=raycaster,
         scene_depth=build_scene_depth(config, raycaster, device),
+        floor=_floor(config),
     )
     pipeline.warm_up()
     return pipeline

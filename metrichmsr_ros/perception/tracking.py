@@ -127,15 +127,17 @@ class Tracker:
         return Tracked(_labelled(people, self._shown, stamp), tuple(believed))
 
     def correct(self, people: People, reading: DepthReading, camera: Camera) -> People:
-        """Move people along their rays to where a sensor measures them.
+        """Move people along their rays to where a sensor or the floor says that they are.
+
+        With a body, they have the size that belongs to it from the next update on.
 
         Args:
             people: As the last update returned them.
-            reading: What the sensor says of each of them.
+            reading: What is measured of each of them.
             camera: Camera of the image, for the boxes.
 
         Returns:
-            The people, nearer or farther as far as the sensor is to be trusted beside the
+            The people, nearer or farther as far as the reading is to be trusted beside the
             estimate; their covariance shrinks.
         """
         factor, covariance = np.ones(len(people)), people.pelvis_covariance.astype(np.float64)
@@ -143,7 +145,8 @@ class Tracker:
             alone = self._body is None
             person = PersonFilter.of(people, i) if alone else self._shown[i].filter
             before = person.scale.value
-            person.scale.update(before + reading.log_ratio[i], reading.variance[i])
+            tilt = None if reading.tilt is None else float(reading.tilt[i])
+            person.scale.update(before + reading.log_ratio[i], reading.variance[i], tilt=tilt)
             factor[i] = np.exp(person.scale.value - before)
             if alone:
                 self._shown[i].factor = float(factor[i])

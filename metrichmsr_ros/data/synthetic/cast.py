@@ -5,6 +5,7 @@ Letters: T frames, V vertices. World frame as in ``skeleton``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 import string
 
@@ -46,7 +47,9 @@ class Actor:
     height: float
 
 
-def cast_actors(body: BodyModel, *, people: int, frames: int, seed: int) -> list[Actor]:
+def cast_actors(
+    body: BodyModel, *, people: int, frames: int, seed: int, heights: Sequence[float] = ()
+) -> list[Actor]:
     """Choose the looks and ways of ``people`` actors, who never meet.
 
     Raises:
@@ -65,6 +68,9 @@ def cast_actors(body: BodyModel, *, people: int, frames: int, seed: int) -> list
         style = rng.uniform(0.85, 1.15, 4)
         start, clockwise = rng.uniform(), bool(rng.integers(2))
         outfit = OUTFITS[outfits[number]]
+        if number < len(heights):
+            height = torch.tensor(heights[number : number + 1])
+            shape = body.of_height(torch.tensor(shape[None]).float(), height)[0].double().numpy()
         if number < people:
             ways = _ways(start, clockwise)
             actors.append(

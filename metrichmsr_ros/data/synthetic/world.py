@@ -43,6 +43,7 @@ class WorldConfig:
         seed: Chooses bodies, clothes, ways and noise.
         camera_height: Of the optical centre above the floor, metres.
         camera_tilt: Of the optical axis below the horizon, radians.
+        heights: Of the people, in turn, metres; whoever has none is as tall as drawn.
     """
 
     people: int = 2
@@ -53,6 +54,7 @@ class WorldConfig:
     seed: int = 0
     camera_height: float = 1.35
     camera_tilt: float = 0.14
+    heights: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not 1 <= self.people <= 3:
@@ -119,7 +121,11 @@ class SyntheticWorld:
     def _render(self, progress: Callable[[float], None] | None) -> Loop:
         config = self.config
         actors = cast_actors(
-            self._body, people=config.people, frames=config.num_frames, seed=config.seed
+            self._body,
+            people=config.people,
+            frames=config.num_frames,
+            seed=config.seed,
+            heights=config.heights,
         )
         surfaces, joints = (
             np.stack(parts, 1)

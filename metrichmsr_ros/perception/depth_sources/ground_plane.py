@@ -18,6 +18,15 @@ SCALE_SIGMA = 0.1  # of its scale: the camera's height is measured
 SHIFT_SIGMA = 0.01  # of a shift over its median: a wrong height is a wrong scale
 
 
+def down_vector(camera_tilt: float) -> np.ndarray:
+    """Return the unit vector straight down, (3,), of a camera that does not roll.
+
+    Args:
+        camera_tilt: How far the optical axis points below the horizon, radians.
+    """
+    return np.array([0.0, math.cos(camera_tilt), math.sin(camera_tilt)])
+
+
 def floor_depth(
     rays: np.ndarray, *, down: np.ndarray, height: float, max_range: float = MAX_RANGE
 ) -> np.ndarray:
@@ -57,7 +66,7 @@ class GroundPlane:
         if not abs(camera_tilt) < math.pi / 2:
             raise ValueError(f'camera_tilt is {camera_tilt}: it must lie within ±π/2 rad')
         self._height = camera_height
-        self._down = np.array([0.0, math.cos(camera_tilt), math.sin(camera_tilt)])
+        self._down = down_vector(camera_tilt)
         self._max_range = max_range
         self._cached: DepthImage | None = None
 
