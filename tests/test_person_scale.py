@@ -108,9 +108,9 @@ def test_a_child_who_was_taken_for_an_adult_is_believed_to_be_one():
     for _ in range(40):
         seen(scale)
         scale.update(-0.4, 0.03**2, tilt=2.0)
-    assert scale.build == pytest.approx(-0.4, abs=0.06)
+    assert scale.build == pytest.approx(-0.4, abs=0.03)
     seen(scale, seconds=0.5)
-    assert scale.build == pytest.approx(-0.4, abs=0.06)
+    assert scale.build == pytest.approx(-0.4, abs=0.03)
 
 
 def test_who_seems_to_be_a_giant_stands_on_something():

@@ -14,7 +14,7 @@ import numpy as np
 BUILD, POSE, TILT, HEIGHT = range(4)
 # One sigma of the log distance: what changes with a person's pose, and how soon.
 POSE_SIGMA, POSE_SECONDS = 0.03, 1.0
-BUILD_DRIFT = 0.016**2  # per second: in 20 s all is forgotten, since ids may have been mixed up
+BUILD_SECONDS = 20.0  # in which a build's information becomes e times less: ids get mixed up
 # One sigma: of the camera's tilt, radians (a robot also pitches), and of its height's logarithm.
 TILT_SIGMA, HEIGHT_SIGMA = 0.02, 0.03
 GATE = 2.0  # sigmas of surprise
@@ -55,8 +55,8 @@ class PersonScale:
         self._state[POSE] *= kept
         self._covariance[POSE] *= kept
         self._covariance[:, POSE] *= kept
+        self._covariance[BUILD, BUILD] *= np.exp(seconds / BUILD_SECONDS)
         self._covariance[POSE, POSE] += (1.0 - kept**2) * self._pose_variance
-        self._covariance[BUILD, BUILD] += BUILD_DRIFT * seconds
 
     def limit(self, variance: float) -> None:
         """Take in that the estimator is sure of its distance up to ``variance``.
@@ -90,7 +90,7 @@ class PersonScale:
         causes = np.array([1.0, 1.0, 0.0, 0.0] if tilt is None else [1.0, 1.0, tilt, 1.0])
         surprise = value - causes @ self._state
         spread = causes @ self._covariance @ causes + variance
-        excess = max(0.0, (surprise / GATE) ** 2 - spread)
+        excess = max(0.0, surprise**2 - GATE**2 * spread)
         if excess and surprise > 0 and tilt is not None:
             return
         self._covariance[BUILD, BUILD] += excess
