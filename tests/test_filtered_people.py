@@ -177,9 +177,9 @@ def test_after_a_long_gap_a_person_is_new(body):
 def test_a_sensor_moves_the_whole_person(body):
     for tracker in (Tracker(body=body), Tracker()):
         people = update(tracker, make_people(body, [[0.3, 0, 4], [-1, 0, 5]]), 0)
-        reading = DepthReading(np.array([np.log(0.95), np.nan]), np.array([1e-6, np.nan]))
+        reading = DepthReading(np.array([np.log(0.98), np.nan]), np.array([1e-6, np.nan]))
         out = tracker.correct(people, reading, CAMERA)
-        np.testing.assert_allclose(out.pelvis[0], 0.95 * people.pelvis[0], atol=1e-3)
+        np.testing.assert_allclose(out.pelvis[0], 0.98 * people.pelvis[0], atol=1e-3)
         shift = out.pelvis[0] - people.pelvis[0]
         np.testing.assert_allclose(out.vertices[0], people.vertices[0] + shift, atol=1e-5)
         np.testing.assert_allclose(out.translation[0], people.translation[0] + shift, atol=1e-5)
@@ -190,6 +190,38 @@ def test_a_sensor_moves_the_whole_person(body):
         assert after < 0.1 * before
         np.testing.assert_array_equal(out.vertices[1], people.vertices[1])
         np.testing.assert_array_equal(out.pelvis_covariance[1], people.pelvis_covariance[1])
+
+
+def test_far_from_the_estimate_a_sensor_makes_a_person_smaller(body):
+    tracker = Tracker(body=body)
+    people = update(tracker, make_people(body, [[0.3, 0, 4]]), 0)
+    out = tracker.correct(people, DepthReading(np.log([0.7]), np.full(1, 1e-6)), CAMERA)
+    np.testing.assert_allclose(out.pelvis[0], 0.7 * people.pelvis[0], atol=0.02)
+    assert out.heights[0] == pytest.approx(0.7 * people.heights[0], rel=0.1)
+    before, after = (np.ptp(CAMERA.project(p.vertices[0])[:, 1]) for p in (people, out))
+    assert after == pytest.approx(before, rel=0.1)
+    np.testing.assert_array_equal(out.ids, people.ids)
+
+
+def test_two_readings_of_one_image_add_up(body):
+    for tracker in (Tracker(body=body), Tracker()):
+        for k in range(3):
+            people = update(tracker, make_people(body, [[0, 0, 4]]), k)
+        for _ in range(2):
+            reading = DepthReading(np.log([0.95]), np.full(1, 1e-8))
+            people = tracker.correct(people, reading, CAMERA)
+        wanted = people.pelvis[0, 2]
+        assert wanted < 3.75  # both count
+        hidden = update(tracker, make_people(body, []), 3)
+        assert hidden.states == (TrackState.PREDICTED,)
+        assert hidden.pelvis[0, 2] == pytest.approx(wanted, rel=0.02)
+
+
+def test_nothing_read_changes_nothing(body):
+    for tracker in (Tracker(body=body), Tracker()):
+        people = update(tracker, make_people(body, [[0, 0, 4]]), 0)
+        nothing = DepthReading(np.full(1, np.nan), np.full(1, np.nan))
+        assert tracker.correct(people, nothing, CAMERA) is people
 
 
 def test_what_a_sensor_said_is_kept_for_a_while(body):

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 import torch
 
 from metrichmsr_ros.body.body_model import BodyModel
@@ -77,18 +78,33 @@ def test_size_and_distance_come_from_the_floor(body, scale):
     assert reading.log_ratio[0] == pytest.approx(-np.log(scale), abs=1e-4)
 
 
-def test_a_wrong_tilt_changes_it_as_is_said(body):
+def test_a_wrong_mounting_changes_it_as_is_said(body):
     people, delta = standing(body, 4.0), 1e-3
-    right, wrong = read(people), read(people, tilt=TILT - delta)
-    change = (wrong.log_ratio[0] - right.log_ratio[0]) / delta
-    assert change == pytest.approx(right.tilt[0], rel=0.01)
-    assert right.tilt[0] == pytest.approx(4.0 / HEIGHT, rel=0.05)
+    right = read(people)
+    wrong = read(people, tilt=TILT - delta), read(people, height=HEIGHT * np.exp(delta))
+    tilt, height = ((reading.log_ratio[0] - right.log_ratio[0]) / delta for reading in wrong)
+    assert tilt == pytest.approx(right.causes[0, 2], rel=0.05)  # the pelvis is not above the toes
+    assert height == pytest.approx(1, rel=0.01)
+    assert right.causes[0, 3] >= 1  # shoes
 
 
 def test_far_and_low_is_less_sure(body):
     near, far = (read(standing(body, distance)).variance[0] for distance in (3.0, 8.0))
     assert near < far
     assert far == pytest.approx((PITCH_SIGMA * 8 / HEIGHT) ** 2, rel=0.3)
+    high, low = (FloorContact(height, 0.0)._height_share for height in (1.5, 0.2))
+    assert high < 1.2 < 3 < low
+
+
+def test_without_a_calibration_nothing_is_known(body):
+    camera = replace(CAMERA, calibrated=False)
+    reading = FloorContact(HEIGHT, TILT).read(standing(body, 4.0), landmarks(), camera)
+    assert np.isnan(reading.log_ratio).all()
+
+
+def test_a_foot_of_unknown_visibility_is_not_seen(body):
+    unknown = landmarks(visibility=np.nan)
+    assert np.isnan(read(standing(body, 4.0), seen=unknown).log_ratio).all()
 
 
 def test_a_foot_that_is_not_seen_says_nothing(body):
@@ -124,6 +140,28 @@ def test_who_does_not_stand_on_feet_or_on_the_floor_says_nothing(body):
 def test_a_camera_that_sees_no_floor_there_says_nothing(body):
     people = standing(body, 6.0)
     assert np.isnan(read(people, tilt=-0.15).log_ratio[0])
+
+
+def test_a_robot_that_pitches_for_half_a_minute_makes_nobody_small(body):
+    rng = np.random.default_rng(0)
+    tracker, floor, true = Tracker(body=body), FloorContact(HEIGHT, TILT), standing(body, 4.0)
+    distances = []
+    for k in range(600):
+        turn = Rotation.from_rotvec([PITCH_SIGMA * rng.standard_normal(), 0, 0])
+        pose = true.pose.copy()
+        pose[0, 0] = (turn * Rotation.from_rotvec(pose[0, 0])).as_rotvec()
+        vertices, joints = (
+            turn.apply(x[0])[None].astype(np.float32) for x in (true.vertices, true.joints)
+        )
+        shift = joints[:, 0] - true.pelvis
+        looks = replace(
+            true, pose=pose, vertices=vertices, joints=joints, translation=true.translation + shift
+        )
+        people = tracker.update(looks, k * FRAME, CAMERA).people
+        people = tracker.correct(people, floor.read(people, landmarks(), CAMERA), CAMERA)
+        distances.append(np.linalg.norm(people.pelvis[0]) / np.linalg.norm(true.pelvis[0]))
+    assert np.mean(distances[300:]) == pytest.approx(1, abs=0.03)
+    assert people.heights[0] == pytest.approx(1.75, rel=0.05)
 
 
 def test_a_child_who_looks_like_an_adult_becomes_a_child(body):

@@ -120,7 +120,7 @@ def test_a_depth_sensor_moves_the_person_along_the_ray_and_makes_the_distance_kn
     # Without the sensor it is still known for long, and then as before.
     for _ in range(100):
         seen(person)
-        person.scale.update(np.log(0.9), 0.01**2)
+        person.scale.update(np.log(0.9) - person.scale.value, 0.01**2)
     for _ in range(100):
         seen(person)
     assert person.pelvis[2] == pytest.approx(0.9 * PELVIS[2], rel=0.01)

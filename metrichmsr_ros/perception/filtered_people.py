@@ -15,7 +15,7 @@ from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.body.skinning import forward_kinematics, rotation_matrices
 from metrichmsr_ros.geometry.boxes import mesh_boxes
 from metrichmsr_ros.geometry.camera import Camera
-from metrichmsr_ros.perception.person_filter import PersonFilter
+from metrichmsr_ros.perception.person_filter import PersonFilter, STATURES
 from metrichmsr_ros.structures import People
 
 
@@ -38,8 +38,10 @@ def filtered(
     with torch.inference_mode():
         betas = torch.from_numpy(shape)
         larger = torch.tensor([np.exp(person.scale.build) for person in filters]).float()
-        betas = body.of_height(betas, body.heights(betas) * larger)
-        shape = betas.numpy()
+        if (larger != 1.0).any():
+            wanted = (body.heights(betas) * larger).clamp(*STATURES)
+            betas = body.of_height(betas, wanted)
+            shape = betas.numpy()
         translation = pelvis - body.rest_joints(betas)[:, 0].numpy()
         heights = body.heights(betas).numpy()
     vertices, joints = body.pose_numpy(pose, shape, translation)

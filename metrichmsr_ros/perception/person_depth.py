@@ -41,13 +41,13 @@ class DepthReading:
         log_ratio: Log of measured over estimated distance of the pelvis, (N,); NaN where nothing
             is measured.
         variance: Of the error of ``log_ratio`` that is this frame's alone, (N,).
-        tilt: Of a floor: how much ``log_ratio`` changes per radian by which the camera is tilted
-            otherwise than is believed, (N,); None for a sensor.
+        causes: Of a floor: how much ``log_ratio`` changes with the states of ``PersonScale``,
+            (N, 4); None for a sensor.
     """
 
     log_ratio: np.ndarray
     variance: np.ndarray
-    tilt: np.ndarray | None = None
+    causes: np.ndarray | None = None
 
 
 class PersonDepth:

@@ -16,6 +16,7 @@ from metrichmsr_ros.perception.track_filter import JITTER_SHARE, known_covarianc
 from metrichmsr_ros.structures import People
 
 SHAPE_MEMORY = 20.0  # s after which a build counts e times less: ids may have been mixed up
+STATURES = 0.7, 2.2  # m; nobody is smaller or larger
 _SHARED = 1.0 - JITTER_SHARE**2
 
 
@@ -59,6 +60,7 @@ class PersonFilter:
         self.scale = PersonScale(_SHARED * depth_variance(pelvis, covariance))
         self.shape = ConstantShape(shape, 1.0 / depth_variance(pelvis, covariance))
         self._across = _shared_across(pelvis, covariance)
+        self._height: float | None = None
 
     @classmethod
     def of(cls, people: People, index: int) -> PersonFilter:
@@ -96,6 +98,12 @@ class PersonFilter:
         self.joints.update(pose)
         self.scale.limit(_SHARED * depth_variance(pelvis, covariance))
         self._across = _shared_across(pelvis, covariance)
+
+    def set_height(self, height: float) -> None:
+        """Say how tall somebody of this β is, metres; a size that was measured stays as it is."""
+        if self._height is not None:
+            self.scale.resize(float(np.log(height / self._height)))
+        self._height = height
 
 
 def depth_variance(pelvis: np.ndarray, covariance: np.ndarray) -> float:

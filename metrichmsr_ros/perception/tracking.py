@@ -17,6 +17,7 @@ import logging
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
+import torch
 
 from metrichmsr_ros.body.body_model import BodyModel
 from metrichmsr_ros.geometry.boxes import box_iou
@@ -43,6 +44,7 @@ MISS_COST = GATE + 1.5 * IOU_WEIGHT
 DUPLICATE_IOU = 0.5
 DUPLICATE_ACROSS = 0.25  # m between the pelvises of two people, across the ray
 DUPLICATE_DEPTH = 0.15  # of the distance, along the ray
+RESIZED = 0.03  # log of a change of size at which a mesh is posed anew in the same frame
 SURE_SCORE = 0.5  # of a reading in the place of somebody known that is somebody else
 
 
@@ -129,7 +131,7 @@ class Tracker:
     def correct(self, people: People, reading: DepthReading, camera: Camera) -> People:
         """Move people along their rays to where a sensor or the floor says that they are.
 
-        With a body, they have the size that belongs to it from the next update on.
+        With a body, they get the size that belongs to it; by little, with the next update.
 
         Args:
             people: As the last update returned them.
@@ -140,18 +142,26 @@ class Tracker:
             The people, nearer or farther as far as the reading is to be trusted beside the
             estimate; their covariance shrinks.
         """
+        read = np.flatnonzero(np.isfinite(reading.log_ratio)).tolist()
+        if not read:
+            return people
         factor, covariance = np.ones(len(people)), people.pelvis_covariance.astype(np.float64)
-        for i in np.flatnonzero(np.isfinite(reading.log_ratio)).tolist():
+        grown = 0.0
+        for i in read:
             alone = self._body is None
             person = PersonFilter.of(people, i) if alone else self._shown[i].filter
-            before = person.scale.value
-            tilt = None if reading.tilt is None else float(reading.tilt[i])
-            person.scale.update(before + reading.log_ratio[i], reading.variance[i], tilt=tilt)
+            before, build = person.scale.value, person.scale.build
+            causes = None if reading.causes is None else reading.causes[i]
+            person.scale.update(reading.log_ratio[i], reading.variance[i], causes)
             factor[i] = np.exp(person.scale.value - before)
             if alone:
-                self._shown[i].factor = float(factor[i])
+                self._shown[i].factor *= float(factor[i])
             covariance[i] = person.covariance
-        return along_ray(people, factor, covariance, camera)
+            grown = max(grown, abs(person.scale.build - build))
+        if self._body is None or grown < RESIZED:
+            return along_ray(people, factor, covariance, camera)
+        people = filtered(people, [track.filter for track in self._shown], self._body, camera)
+        return replace(people, velocities=people.velocities * factor[:, None].astype(np.float32))
 
     def _match(self, people: People, owners: Sequence[Track | None], stamp: int) -> list[Track]:
         """Return each person's track, new or brought up to date."""
@@ -172,6 +182,9 @@ class Tracker:
         if self._body is not None and seen:
             shape = np.stack([track.filter.shape.mean for track in seen])
             pelvis = same_image(people, shape, self._body)
+            heights = self._body.heights(torch.from_numpy(shape).float()).tolist()
+            for track, height in zip(seen, heights, strict=True):
+                track.filter.set_height(height)
         for i, track in enumerate(seen):
             track.last_pelvis = pelvis[i]
             if track.hits > 1:
