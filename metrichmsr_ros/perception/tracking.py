@@ -131,7 +131,8 @@ class Tracker:
     def correct(self, people: People, reading: DepthReading, camera: Camera) -> People:
         """Move people along their rays to where a sensor or the floor says that they are.
 
-        With a body, they get the size that belongs to it; by little, with the next update.
+        With a body, they get the size that belongs to it: at once where it changes by more than
+        ``RESIZED``, else with the next update.
 
         Args:
             people: As the last update returned them.
