@@ -19,7 +19,8 @@ BUILD_SECONDS = 20.0  # in which a build's information becomes e times less: ids
 # One sigma: of the camera's tilt, radians (a robot also pitches), and of its height's logarithm.
 TILT_SIGMA, HEIGHT_SIGMA = 0.02, 0.03
 LEAST_SIGMA = 0.03  # of an estimator's distance, over it, however sure it is
-GATE = 2.0  # sigmas of the estimator's distance beyond which a floor's is odd
+# Sigmas of the estimator's distance beyond which a floor's is odd: it does not expect children.
+NEARER, FARTHER = 1.0, 2.0
 PATIENCE = 0.3  # s for which readings must be odd before they are believed
 _SENSOR = np.array([1.0, 1.0, 0.0, 0.0])
 
@@ -124,7 +125,8 @@ class PersonScale:
         """Tell whether a reading may be of the floor; make room for it where it is odd."""
         value = log_ratio + causes @ self._state
         expected = [self._build_variance, self._pose_variance, TILT_SIGMA**2, HEIGHT_SIGMA**2]
-        beyond = float(value**2 - GATE**2 * (causes**2 @ expected + variance))
+        gate = NEARER if value < 0 else FARTHER
+        beyond = float(value**2 - gate**2 * (causes**2 @ expected + variance))
         if beyond <= 0:
             self._odd_seconds = None
             return True
