@@ -12,14 +12,13 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass, field
 
+from _matching import match_people
 from _report import print_header
 import numpy as np
 
 from metrichmsr_ros.data.synthetic.loop import Loop
 from metrichmsr_ros.data.synthetic.world import SyntheticWorld, WorldConfig
-from metrichmsr_ros.geometry.boxes import mesh_boxes
 from metrichmsr_ros.geometry.camera import Camera
-from metrichmsr_ros.metrics import match_boxes
 from metrichmsr_ros.perception.blazepose.assets import FULL
 from metrichmsr_ros.perception.config import PipelineConfig
 from metrichmsr_ros.perception.pipeline import build_pipeline, Pipeline
@@ -102,11 +101,7 @@ def _compare(
     score: Score, people: People, loop: Loop, t: int, camera: Camera, last: dict[int, str]
 ) -> None:
     true = loop.joints[t].astype(np.float64)
-    nowhere = np.full((1, 4), np.nan)
-    pairs = match_boxes(
-        mesh_boxes(camera, people.joints.astype(np.float64), nowhere),
-        mesh_boxes(camera, true, nowhere),
-    )
+    pairs = match_people(people, true, camera)
     found = {true_index: index for index, true_index in pairs}
     score.frames += len(true)
     score.extra += len(people) - len(pairs)

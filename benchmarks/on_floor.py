@@ -11,13 +11,12 @@ from __future__ import annotations
 import argparse
 from collections import defaultdict
 
+from _matching import match_people
 from _report import print_header
 import numpy as np
 
 from metrichmsr_ros.data.synthetic.loop import Loop
 from metrichmsr_ros.data.synthetic.world import SyntheticWorld, WorldConfig
-from metrichmsr_ros.geometry.boxes import mesh_boxes
-from metrichmsr_ros.metrics import match_boxes
 from metrichmsr_ros.perception.anchors import distance_sigmas
 from metrichmsr_ros.perception.blazepose.assets import FULL
 from metrichmsr_ros.perception.config import PipelineConfig
@@ -56,8 +55,9 @@ def main() -> None:
         ]
         for mounting, errors in MOUNTINGS.items():
             figures: dict[str, list[float]] = defaultdict(list)
+            # All worlds have one camera.
+            pipeline = build(worlds[0].config, errors, options.landmark_network)
             for world in worlds:
-                pipeline = build(world.config, errors, options.landmark_network)
                 follow(world, pipeline, figures)
             print(row(cast, mounting, {k: np.array(v) for k, v in figures.items()}), flush=True)
 
@@ -82,6 +82,7 @@ def build(
 def follow(world: SyntheticWorld, pipeline: Pipeline, figures: dict[str, list[float]]) -> None:
     """Show one loop of a world to a pipeline; add to the figures of the people it measures."""
     loop = world.render()
+    pipeline.reset()
     for number, k in enumerate(range(0, SETTLED * EVERY + len(loop), EVERY)):
         people = pipeline.process(world.frame(loop, k), want_depth=False).people
         if number >= SETTLED:
@@ -92,13 +93,9 @@ def follow(world: SyntheticWorld, pipeline: Pipeline, figures: dict[str, list[fl
 def _compare(
     people: People, loop: Loop, t: int, world: SyntheticWorld, figures: dict[str, list[float]]
 ) -> None:
-    nowhere, true = np.full((1, 4), np.nan), loop.joints[t].astype(np.float64)
-    boxes = (
-        mesh_boxes(world.camera, joints, nowhere)
-        for joints in (people.joints.astype(np.float64), true)
-    )
+    true = loop.joints[t].astype(np.float64)
     sigmas = distance_sigmas(people)
-    for i, person in match_boxes(*boxes):
+    for i, person in match_people(people, true, world.camera):
         away = np.linalg.norm(true[person, 0])
         ratio = np.linalg.norm(people.pelvis[i]) / away
         figures['root'].append(np.linalg.norm(people.pelvis[i] - true[person, 0]) / away)

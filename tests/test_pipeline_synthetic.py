@@ -12,12 +12,16 @@ from metrichmsr_ros.structures import Frame
 MS = 1_000_000
 
 
-@pytest.mark.slow
-def test_the_real_parts_in_the_synthetic_world():
+@pytest.fixture(autouse=True)
+def networks():
     try:
         find_assets()
     except AssetError as error:
         pytest.skip(str(error))
+
+
+@pytest.mark.slow
+def test_the_real_parts_in_the_synthetic_world():
     config = WorldConfig(people=1, rate=1.25)  # few frames: rendering takes the time
     world = SyntheticWorld(config)
     loop = world.render(cached=False)
@@ -53,10 +57,6 @@ def test_the_real_parts_in_the_synthetic_world():
 
 @pytest.mark.slow
 def test_a_child_on_a_known_floor_is_as_far_and_as_tall_as_it_is():
-    try:
-        find_assets()
-    except AssetError as error:
-        pytest.skip(str(error))
     world = SyntheticWorld(WorldConfig(people=1, rate=2.5, heights=(1.2,)))
     loop = world.render(cached=False)
     assert loop.heights[0] == pytest.approx(1.2, abs=1e-3)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from metrichmsr_ros.body.joints import JOINT_INDEX
 from metrichmsr_ros.body.landmarks import BLAZEPOSE_NAMES
 from metrichmsr_ros.geometry.camera import Camera
 from metrichmsr_ros.perception.depth_sources.ground_plane import down_vector
@@ -23,7 +24,7 @@ FARTHEST = 10.0  # camera heights ahead: beyond, a tilt is everything
 # One sigma: of a foot's place in the image at the person, m, and of a robot's pitching, rad.
 FOOT_SIGMA, PITCH_SIGMA = 0.03, 0.01
 SOLE_SIGMA = 0.02  # m of shoe below the skin, in every frame
-_FOOT_JOINTS = (10, 11)  # left and right, of SMPL
+_FOOT_JOINTS = [JOINT_INDEX[f'{side}_foot'] for side in ('left', 'right')]
 _FOOT_LANDMARKS = tuple(
     [BLAZEPOSE_NAMES.index(f'{side}_{part}') for part in ('ankle', 'heel', 'foot_index')]
     for side in ('left', 'right')
@@ -85,7 +86,7 @@ class FloorContact:
         """
         vertices = people.vertices[index]
         lowest = vertices[(vertices @ self._down.astype(np.float32)).argmax()].astype(np.float64)
-        away = np.linalg.norm(people.joints[index, list(_FOOT_JOINTS)] - lowest, axis=1)
+        away = np.linalg.norm(people.joints[index, _FOOT_JOINTS] - lowest, axis=1)
         side = int(away.argmin())
         seen = away[side] < FOOT_REACH
         seen &= visibility[_FOOT_LANDMARKS[side]].mean() >= LEAST_VISIBILITY
