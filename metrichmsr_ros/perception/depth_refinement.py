@@ -14,6 +14,7 @@ import numpy as np
 
 from metrichmsr_ros.perception.affine_field import AffineField
 from metrichmsr_ros.perception.anchors import Anchors
+from metrichmsr_ros.perception.scale_posterior import mean_correction
 from metrichmsr_ros.structures import DepthImage, Frame, People
 
 MIN_ANCHORS = 10
@@ -91,7 +92,7 @@ class GlobalAffine:
 
 
 def fit_affine(anchors: Anchors, expected: Expected) -> tuple[float, float] | None:
-    """Fit ``mesh_z ≈ scale · prior_z + shift`` robustly to relative errors.
+    """Find one factor and one shift: ``mesh_z ≈ scale · prior_z + shift``.
 
     However many pixels a person has, they share one error of his distance: a person counts once. A
     metric prior is itself evidence that the scale is 1, so that one person moves it only in part.
@@ -108,21 +109,33 @@ def fit_affine(anchors: Anchors, expected: Expected) -> tuple[float, float] | No
     if len(anchors) < MIN_ANCHORS:
         return None
     metric = math.isfinite(expected.scale_sigma)
+    if metric and (anchors.person >= 0).all():
+        scale, shift = mean_correction(
+            anchors, scale_sigma=expected.scale_sigma, shift_sigma=expected.shift_sigma
+        )
+    else:  # a sensor knows better than who the people may be
+        scale, shift = _least_squares(anchors, expected)
+    moved = scale * anchors.prior_z + shift
+    disagreement = np.median(np.abs(moved / anchors.mesh_z - 1.0))
+    low, high = SCALE_RANGE if metric else (0.0, np.inf)
+    sound = low < scale < high and disagreement < MAX_DISAGREEMENT
+    return (scale, shift) if sound else None
+
+
+def _least_squares(anchors: Anchors, expected: Expected) -> tuple[float, float]:
+    """Return scale and shift (metres) of the least relative errors, robustly."""
     prior_z, mesh_z = anchors.prior_z, anchors.mesh_z
     unit = float(np.median(mesh_z))
     rows = np.stack([prior_z / mesh_z, unit / mesh_z], axis=1).astype(np.float64)
     low, middle, high = np.percentile(prior_z, (5, 50, 95))
     columns = 2 if high - low > MIN_SPREAD * middle else 1
     rows = rows[:, :columns]
+    metric = math.isfinite(expected.scale_sigma)
     metres = 1.0 if metric else float(np.median(mesh_z / prior_z))
     shift_sigma = max(metres * expected.shift_sigma / unit, LEAST_SHIFT_SIGMA)
     known = np.diag([expected.scale_sigma**-2, shift_sigma**-2])[:columns, :columns]
     solution = solve_robustly(rows, anchors.share / anchors.sigma**2, known)
-    disagreement = np.median(np.abs(rows @ solution - 1.0))
-    scale, shift = float(solution[0]), float(solution[1]) * unit if columns == 2 else 0.0
-    low, high = SCALE_RANGE if metric else (0.0, np.inf)
-    sound = low < scale < high and disagreement < MAX_DISAGREEMENT
-    return (scale, shift) if sound else None
+    return float(solution[0]), float(solution[1]) * unit if columns == 2 else 0.0
 
 
 def solve_robustly(rows: np.ndarray, evidence: np.ndarray, known: np.ndarray) -> np.ndarray:
