@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from metrichmsr_ros.geometry.mesh_depth import MeshDepth
+from metrichmsr_ros.perception.anchors import LEAST_SIGMA
 from metrichmsr_ros.perception.depth_refinement import Expected, fit_affine
 from metrichmsr_ros.perception.depth_sources import GroundPlane
 from metrichmsr_ros.perception.scene_depth import SceneDepth
@@ -167,10 +168,12 @@ def test_a_person_counts_once_however_near():
     mesh_z = np.concatenate([np.full(10_000, 2.0), np.full(20, 5.0)])
     person = np.repeat([0, 1], [10_000, 20])
     prior_z = mesh_z / np.repeat([1.1, 0.9], [10_000, 20])
-    scale, _ = fit_affine(made_anchors(prior_z[:10_000], mesh_z[:10_000], person[:10_000]), METRIC)
-    both, _ = fit_affine(made_anchors(prior_z, mesh_z, person), METRIC)
-    assert scale == pytest.approx(1 + 0.1 * 0.73, abs=0.02)
-    assert both < scale
+    anchors = replace(made_anchors(prior_z, mesh_z, person), sigma=np.full(10_020, LEAST_SIGMA))
+    expected = Expected(scale_sigma=0.1, shift_sigma=1e-3)
+    scale, _ = fit_affine(anchors.select(person == 0), expected)
+    both, _ = fit_affine(anchors, expected)
+    assert scale == pytest.approx(1 + 0.1 * 0.8, abs=0.01)
+    assert both == pytest.approx(1.0, abs=0.02)
 
 
 @pytest.mark.parametrize('factor', [3.0, 0.3])

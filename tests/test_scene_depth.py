@@ -222,6 +222,7 @@ def test_a_floor_fills_in_the_height_that_the_sensor_sees_and_people_before_it(h
 
 def test_people_alone_anchor_the_prior_while_the_sensor_is_silent():
     _, people, mesh = make_scene([stand(0, 3.0), stand(1, 5.0)])
+    people = replace(people, pelvis_covariance=np.tile(0.01 * np.eye(3), (2, 1, 1)))
     truth = with_people(room(), mesh)
     scene = SceneDepth(TopicDepth(), CASTER, fill=Fixed(seeing(truth / 1.2)))
     out = scene.of(frame_at(0), people, mesh, None)

@@ -1,8 +1,8 @@
 """What people say of a metric prior's scale and shift, given who they may be.
 
 An estimator takes a child for an adult who is farther away, and never the reverse. So each person
-is one of two: as the estimator says, or a child. The answer is the mean over all of these
-possibilities, each as likely as the prior and the other people make it.
+is one of two: as the estimator says, or a child. The answer is the mean over these possibilities,
+each as likely as the prior and the other people make it.
 """
 
 from __future__ import annotations
@@ -38,30 +38,31 @@ def mean_correction(
 ) -> tuple[float, float]:
     """Return the scale and the shift (metres) to be expected of a metric prior.
 
+    They are the means of the scale's logarithm and of the shift: where nobody tells anything that
+    is no change, and where all agree with the prior one of a thousandth.
+
     Args:
         anchors: Of people, at least one.
         scale_sigma: One sigma of the scale's logarithm beforehand.
         shift_sigma: Of the shift, metres.
     """
     people = _witnesses(anchors)
-    mean = np.zeros(2)  # of log scale and shift / shift_sigma
+    middle = np.zeros(2)  # of log scale and shift / shift_sigma
     reach = np.array([_REACH[0] * scale_sigma, _REACH[1]])
     for _ in range(_LEVELS):
         steps = [np.linspace(-1, 1, cells) for cells in _CELLS]
-        log_scale = (mean[0] + reach[0] * steps[0])[:, None]
-        shift = (mean[1] + reach[1] * steps[1])[None]
+        log_scale = (middle[0] + reach[0] * steps[0])[:, None]
+        shift = (middle[1] + reach[1] * steps[1])[None]
         before = -0.5 * (log_scale / scale_sigma) ** 2 - 0.5 * shift**2
         weight = before + _log_likelihood(people, log_scale, shift_sigma * shift)
         weight = np.exp(weight - weight.max())
         weight /= weight.sum()
-        mean = np.array([(weight * log_scale).sum(), (weight * shift).sum()])
-        spread = [
-            (weight * (log_scale - mean[0]) ** 2).sum(),
-            (weight * (shift - mean[1]) ** 2).sum(),
-        ]
+        middle = np.array([(weight * log_scale).sum(), (weight * shift).sum()])
+        off = (log_scale - middle[0]) ** 2, (shift - middle[1]) ** 2
+        spread = np.sqrt([(weight * square).sum() for square in off])
         cell = 2 * reach / (np.array(_CELLS) - 1)
-        reach = np.minimum(reach, np.maximum(4 * np.sqrt(spread), 1.5 * cell))
-    return float(np.exp(mean[0])), float(shift_sigma * mean[1])
+        reach = np.minimum(reach, np.maximum(4 * spread, 1.5 * cell))
+    return float(np.exp(middle[0])), float(shift_sigma * middle[1])
 
 
 def _witnesses(anchors: Anchors) -> _Witnesses:
