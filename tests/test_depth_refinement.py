@@ -184,6 +184,12 @@ def test_an_implausible_scale_of_a_metric_prior_is_not_believed(factor):
     assert fit_affine(made_anchors(mesh_z / factor, mesh_z, person), Expected()) is not None
 
 
+def test_a_correction_that_puts_people_behind_the_camera_is_not_believed():
+    prior_z = np.linspace(2, 8, 2000)
+    anchors = made_anchors(prior_z, 0.15 * prior_z + 0.2, np.arange(2000) // 100)
+    assert fit_affine(anchors, Expected(scale_sigma=0.2, shift_sigma=2.0)) is None
+
+
 def test_too_few_anchors():
     assert fit_affine(made_anchors(np.ones(3), np.ones(3), np.zeros(3, int)), METRIC) is None
 

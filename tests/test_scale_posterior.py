@@ -68,21 +68,26 @@ def test_many_who_agree_are_believed_to_a_thousandth():
     assert scale == pytest.approx(1.137, rel=1e-3)
 
 
-@pytest.mark.parametrize('seed', range(4))
-def test_refined_grids_find_what_a_fine_one_does(seed):
-    rng = np.random.default_rng(seed)
-    prior_z = rng.uniform(1, 8, 3)
-    ratio = np.exp(rng.normal(0, 0.2, 3))
-    anchors = people_at(prior_z, ratio)
-    scale, shift = mean_correction(anchors, scale_sigma=0.2, shift_sigma=0.5)
-    log_scale, wanted_shift = fine_mean(anchors, 0.2, 0.5)
-    assert math.log(scale) == pytest.approx(log_scale, abs=4e-3)
-    assert shift == pytest.approx(wanted_shift, abs=0.015)
+@pytest.mark.parametrize('shift_sigma', [0.5, 2.0, 6.0])
+@pytest.mark.parametrize('count', [1, 3, 12])
+def test_refined_grids_find_what_a_fine_one_does(count, shift_sigma):
+    """Also in far scenes, where shift and scale of near people are nearly one."""
+    rng = np.random.default_rng(count)
+    prior_z = rng.uniform(1.5, 8, count)
+    anchors = people_at(prior_z, np.exp(rng.normal(0, 0.15, count)))
+    scale, shift = mean_correction(anchors, scale_sigma=0.2, shift_sigma=shift_sigma)
+    log_scale, wanted_shift = fine_mean(anchors, 0.2, shift_sigma)
+    there = np.array([prior_z.min(), prior_z.max(), 10.0])
+    wanted = math.exp(log_scale) * there + wanted_shift
+    np.testing.assert_allclose(scale * there + shift, wanted, rtol=0.006)
 
 
 def fine_mean(anchors, scale_sigma, shift_sigma):
-    log_scale = np.linspace(-0.8, 0.8, 401)[:, None]
-    shift = shift_sigma * np.linspace(-4, 4, 401)[None]
+    """On a grid of the scale's logarithm and of the depth in the people's middle."""
+    middle = np.median(anchors.prior_z)
+    log_scale = np.linspace(-0.9, 0.9, 361)[:, None]
+    depth_z = np.linspace(0.3, 3.0, 541)[None] * middle
+    shift = depth_z - np.exp(log_scale) * middle
     weight = np.exp(-0.5 * ((log_scale / scale_sigma) ** 2 + (shift / shift_sigma) ** 2))
     for prior_z, mesh_z, sigma in zip(anchors.prior_z, anchors.mesh_z, anchors.sigma, strict=True):
         ratio = np.log(np.maximum(np.exp(log_scale) * prior_z + shift, 0.05) / mesh_z)
@@ -94,6 +99,32 @@ def fine_mean(anchors, scale_sigma, shift_sigma):
         weight = weight * density
     weight /= weight.sum()
     return (weight * log_scale).sum(), (weight * shift).sum()
+
+
+def test_one_person_who_agrees_is_hardly_moved():
+    """By his being a child, and because a mean of factors and one of shifts are not its middle."""
+    for shift_sigma in (0.3, 1.0):
+        scale, shift = mean_correction(
+            people_at([3.0], 1.0), scale_sigma=0.2, shift_sigma=shift_sigma
+        )
+        assert 0.975 < scale + shift / 3 < 0.995
+
+
+def test_a_shift_of_which_nothing_is_known_is_one_of_some_people_distances():
+    scale, shift = mean_correction(
+        people_at([2.0, 3.0, 5.0], 1.1), scale_sigma=0.2, shift_sigma=math.inf
+    )
+    assert scale + shift / 3 == pytest.approx(1.1, abs=0.04)
+
+
+def test_what_hides_part_of_a_person_does_not_move_him():
+    rng = np.random.default_rng(0)
+    prior_z = np.linspace(2.8, 3.2, 500)
+    mesh_z = 1.1 * prior_z
+    prior_z[rng.random(500) < 0.3] *= 0.4
+    anchors = made_anchors(prior_z, mesh_z, np.zeros(500, int))
+    alone, _ = mean_correction(people_at([3.0], 1.1), **KNOWN)
+    assert mean_correction(anchors, **KNOWN)[0] == pytest.approx(alone, abs=0.01)
 
 
 def test_somebody_who_is_anywhere_moves_little():

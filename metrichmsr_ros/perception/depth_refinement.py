@@ -24,6 +24,7 @@ SCALE_RANGE = (1 / 3, 3.0)  # of a metric prior; what asks for more is an error,
 RESIDUAL_SIGMA = 0.09
 HUBER, TUKEY = 1.5, 4.7  # sigmas
 MAX_DISAGREEMENT = 0.35  # median relative error after the fit
+MAX_BEHIND = 0.05  # of the anchors, behind the camera after the fit
 ITERATIONS = 10
 LEAST_SHIFT_SIGMA = 1e-3  # over the people's median distance
 LOOK = 8  # every which pixel is enough for a median
@@ -119,6 +120,7 @@ def fit_affine(anchors: Anchors, expected: Expected) -> tuple[float, float] | No
     disagreement = np.median(np.abs(moved / anchors.mesh_z - 1.0))
     low, high = SCALE_RANGE if metric else (0.0, np.inf)
     sound = low < scale < high and disagreement < MAX_DISAGREEMENT
+    sound &= np.mean(moved <= 0) < MAX_BEHIND
     return (scale, shift) if sound else None
 
 

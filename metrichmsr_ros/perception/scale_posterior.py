@@ -19,8 +19,11 @@ CHILDREN, CHILD_RATIO, CHILD_SIGMA = 0.08, -0.25, 0.12
 BEND_SIGMA = 0.04  # of the prior's own bends, where a person stands
 MISREAD = 1e-3  # density of a person who is anywhere
 _LEAST_Z = 0.05  # metres: what lies nearer, or behind the camera, is as unlikely
-_CELLS = (33, 17)  # of log scale and shift
+_LEAST_SCALE = 1e-3
+_MOST_SHIFT = 4.0  # people's distances: a larger sigma of the shift says no less
+_CELLS = (33, 17)  # of the ratio at the people's depth, and of the shift
 _REACH = (4.0, 3.0)  # sigmas of what is known beforehand, to either side
+_MARGIN = 1.0  # beyond the largest of the people's log ratios
 _LEVELS = 3  # grids, each about what the one before found
 
 
@@ -38,31 +41,38 @@ def mean_correction(
 ) -> tuple[float, float]:
     """Return the scale and the shift (metres) to be expected of a metric prior.
 
-    They are the means of the scale's logarithm and of the shift: where nobody tells anything that
-    is no change, and where all agree with the prior one of a thousandth.
+    They are the means of the scale's logarithm and of the shift. Who agrees with the prior brings
+    it nearer nevertheless, alone by 1 to 2 %, as he may be a child.
 
     Args:
         anchors: Of people, at least one.
-        scale_sigma: One sigma of the scale's logarithm beforehand.
-        shift_sigma: Of the shift, metres.
+        scale_sigma: One sigma of the scale's logarithm beforehand, above 0 and finite.
+        shift_sigma: Of the shift, metres; inf = nothing is known of it.
     """
     people = _witnesses(anchors)
-    middle = np.zeros(2)  # of log scale and shift / shift_sigma
-    reach = np.array([_REACH[0] * scale_sigma, _REACH[1]])
+    typical = float(np.median(people.prior_z))
+    slope = min(shift_sigma / typical, _MOST_SHIFT)
+    largest = np.abs(np.log(people.mesh_z / people.prior_z)).max()
+    reach = np.array([_REACH[0] * np.hypot(scale_sigma, slope), _REACH[1]])
+    reach[0] = min(reach[0], largest + _MARGIN)
+    middle = np.zeros(2)
     for _ in range(_LEVELS):
         steps = [np.linspace(-1, 1, cells) for cells in _CELLS]
-        log_scale = (middle[0] + reach[0] * steps[0])[:, None]
+        ratio = (middle[0] + reach[0] * steps[0])[:, None]
         shift = (middle[1] + reach[1] * steps[1])[None]
-        before = -0.5 * (log_scale / scale_sigma) ** 2 - 0.5 * shift**2
-        weight = before + _log_likelihood(people, log_scale, shift_sigma * shift)
-        weight = np.exp(weight - weight.max())
+        scale = np.maximum(np.exp(ratio) - slope * shift, _LEAST_SCALE)
+        log_scale = np.log(scale)
+        # What is known is a density of log scale and shift; the grid is one of ratio and shift.
+        before = -0.5 * (log_scale / scale_sigma) ** 2 - 0.5 * shift**2 + ratio - log_scale
+        weight = before + _log_likelihood(people, scale, slope * typical * shift)
+        weight = np.where(scale > _LEAST_SCALE, np.exp(weight - weight.max()), 0.0)
         weight /= weight.sum()
-        middle = np.array([(weight * log_scale).sum(), (weight * shift).sum()])
-        off = (log_scale - middle[0]) ** 2, (shift - middle[1]) ** 2
+        middle = np.array([(weight * ratio).sum(), (weight * shift).sum()])
+        off = (ratio - middle[0]) ** 2, (shift - middle[1]) ** 2
         spread = np.sqrt([(weight * square).sum() for square in off])
         cell = 2 * reach / (np.array(_CELLS) - 1)
         reach = np.minimum(reach, np.maximum(4 * spread, 1.5 * cell))
-    return float(np.exp(middle[0])), float(shift_sigma * middle[1])
+    return float(np.exp((weight * log_scale).sum())), float(slope * typical * middle[1])
 
 
 def _witnesses(anchors: Anchors) -> _Witnesses:
@@ -72,14 +82,21 @@ def _witnesses(anchors: Anchors) -> _Witnesses:
         mesh_z = float(np.median(own.mesh_z))
         found.append((mesh_z * np.median(own.prior_z / own.mesh_z), mesh_z, own.sigma[0]))
     prior_z, mesh_z, sigma = np.array(found, np.float64).T
-    # Whose size was measured, by a sensor or on a floor, is not taken for somebody else.
+    # An estimator alone is not as sure as LEAST_SIGMA: who is was measured, by a sensor or on a
+    # floor, and is not taken for somebody else.
     child = np.interp(sigma, (LEAST_SIGMA, PERSON_SIGMA), (0.0, CHILDREN))
     return _Witnesses(prior_z, mesh_z, sigma, child)
 
 
-def _log_likelihood(people: _Witnesses, log_scale: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """Return the log density of all people, (S, B), for log scales (S, 1) and shifts (1, B)."""
-    depth_z = np.exp(log_scale)[..., None] * people.prior_z + shift[..., None]
+def _log_likelihood(people: _Witnesses, scale: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """Return the log density of all people, (R, B).
+
+    Args:
+        people: P people.
+        scale: (R, B).
+        shift: (1, B), metres.
+    """
+    depth_z = scale[..., None] * people.prior_z + shift[..., None]
     ratio = np.log(np.maximum(depth_z, _LEAST_Z) / people.mesh_z)
     sigma = np.hypot(people.sigma, BEND_SIGMA)
     adult = (1 - people.child) * _normal(ratio, sigma)
