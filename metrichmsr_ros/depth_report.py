@@ -13,13 +13,14 @@ from metrichmsr_ros.evaluate_depth import PRIOR
 from metrichmsr_ros.report import Row, Statistic, without_nan
 
 _SEEN, _ABS_REL, _RELATIVE = 'people_seen', 'all_abs_rel', 'all_abs_rel_over_prior'
-_ABS_REL_SEEN = 'all_abs_rel_where_seen'
+_DELTA1 = 'all_delta1'
+_WHERE_SEEN = '_where_seen'
 _OVERALL = {
     'AbsRel': _ABS_REL,
     'of prior': _RELATIVE,
     'MAE m': 'all_mae',
     'RMSE m': 'all_rmse',
-    'δ1': 'all_delta1',
+    'δ1': _DELTA1,
     'δ2': 'all_delta2',
     'δ3': 'all_delta3',
 }
@@ -47,7 +48,8 @@ class DepthSummary:
         frames: How many images.
         figures: By name, over images; an image's figure is the mean over its priors. The figure
             ``all_abs_rel_over_prior`` is an image's AbsRel over that of its priors,
-            ``all_abs_rel_where_seen`` its AbsRel if anybody is seen in it.
+            ``all_abs_rel_where_seen`` its AbsRel if anybody is seen in it, and
+            ``all_delta1_where_seen`` its δ1.
         of_prior: Mean AbsRel over that of the priors, where anybody is seen.
         of_prior_error: One standard error of it, over images.
     """
@@ -153,7 +155,10 @@ def _summarise(
     figures[_RELATIVE] = [
         after[_ABS_REL] / before[_ABS_REL] for after, before in zip(found, priors, strict=True)
     ]
-    figures[_ABS_REL_SEEN] = [image[_ABS_REL] if image[_SEEN] > 0 else math.nan for image in found]
+    for name in (_ABS_REL, _DELTA1):
+        figures[name + _WHERE_SEEN] = [
+            image.get(name, math.nan) if image[_SEEN] > 0 else math.nan for image in found
+        ]
     seen = [
         (after[_ABS_REL], before[_ABS_REL])
         for after, before in zip(found, priors, strict=True)
@@ -184,7 +189,7 @@ def _overall(summaries: Sequence[DepthSummary]) -> str:
     """Of prior: of the means of all images; a mean of quotients would be about the easiest."""
     priors = {(one.scenes, one.prior): one for one in summaries if one.method == PRIOR}
     names = ['scenes', 'prior', 'images', 'seen', 'method', 'corrected', *_OVERALL]
-    names += ['median AbsRel', 'of prior', 'where seen', 'of prior', '±']
+    names += ['median AbsRel', 'of prior', 'where seen', 'of prior', '±', 'δ1']
     lines = []
     for summary in summaries:
         figures, before = summary.figures, priors[summary.scenes, summary.prior].figures
@@ -192,7 +197,8 @@ def _overall(summaries: Sequence[DepthSummary]) -> str:
         cells = {name: figures[key].mean for name, key in _OVERALL.items()}
         cells['of prior'] = figures[_ABS_REL].mean / before[_ABS_REL].mean
         medians = [figures[_ABS_REL].median, figures[_RELATIVE].median]
-        seen = [figures[_ABS_REL_SEEN].mean, summary.of_prior, summary.of_prior_error]
+        abs_rel, delta1 = (figures[name + _WHERE_SEEN].mean for name in (_ABS_REL, _DELTA1))
+        seen = [abs_rel, summary.of_prior, summary.of_prior_error, delta1]
         numbers = [figures['corrected'].mean, *cells.values(), *medians, *seen]
         lines.append([*head, summary.method, *map(_number, numbers)])
     title = (
