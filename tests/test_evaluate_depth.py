@@ -254,7 +254,8 @@ def test_figures_where_anybody_is_seen_leave_out_images_of_nobody():
     rows = [
         {
             'kind': 'depth', 'scenes': 'rooms', 'prior': 'monocular', 'method': method,
-            'name': str(k), 'people_seen': float(k), 'all_abs_rel': 0.1 * (k + 1), 'all_delta1': value,
+            'name': str(k), 'people_seen': float(k),
+            'all_abs_rel': 0.1 * (k + 1), 'all_delta1': value,
         }
         for method, values in (('prior', (0.2, 0.4, 0.8)), ('refiner', (0.3, 0.6, 1.0)))
         for k, value in enumerate(values)
