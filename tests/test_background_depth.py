@@ -230,8 +230,7 @@ def test_late_depth_is_anchored_where_people_were(wall):
     scene = wait_for_depth(pipeline, 11)
     assert scene.people.pelvis[0, 0] == pytest.approx(0.0, abs=0.15)
     assert scene.depth.num_anchors > 0
-    assert scene.depth.scale == pytest.approx(
-        IN_SCALE, abs=0.01
-    )  # by the wall behind him now: 0.8
+    # By the wall that is behind him now it would be 0.8.
+    assert scene.depth.scale == pytest.approx(IN_SCALE, abs=0.01)
     wall.go.release(5)
     background.close()

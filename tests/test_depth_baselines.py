@@ -6,7 +6,7 @@ import pytest
 from metrichmsr_ros.data.depth.corruption import PriorErrors, spoil_depth
 from metrichmsr_ros.geometry.mesh_depth import MeshDepth
 from metrichmsr_ros.perception.affine_field import AffineField
-from metrichmsr_ros.perception.anchors import surface_anchors
+from metrichmsr_ros.perception.anchors import LEAST_SIGMA, surface_anchors
 from metrichmsr_ros.perception.depth_baselines import median_scale, smooth_affine
 from metrichmsr_ros.perception.depth_refinement import Expected, fit_affine
 
@@ -66,6 +66,13 @@ def test_a_true_prior_stays(room):
     field = smooth_affine(surface_anchors(depth_z, mesh, SIGMAS), depth_z.shape, METRIC)
     # One of the people may be a child, and the mean over factors and shifts is not their middle.
     np.testing.assert_allclose(field.apply(depth_z), depth_z, rtol=1.5e-3)
+
+
+def test_a_true_prior_stays_as_it_is_beside_people_whose_size_is_known(room):
+    depth_z, mesh = room
+    anchors = surface_anchors(depth_z, mesh, np.full(3, LEAST_SIGMA))
+    field = smooth_affine(anchors, depth_z.shape, Expected(scale_sigma=0.1, shift_sigma=0.03))
+    np.testing.assert_allclose(field.apply(depth_z), depth_z, rtol=1e-3)
 
 
 def test_a_person_who_is_elsewhere_does_not_bend_the_field(room):

@@ -1,12 +1,13 @@
 """A metric prior's scale and shift: the mean over who the people may be."""
 
+from dataclasses import replace
 import math
 
 from made_floor import made_anchors
 import numpy as np
 import pytest
 
-from metrichmsr_ros.perception.anchors import Anchors, LEAST_SIGMA
+from metrichmsr_ros.perception.anchors import LEAST_SIGMA
 from metrichmsr_ros.perception.scale_posterior import (
     BEND_SIGMA,
     CHILD_RATIO,
@@ -23,10 +24,7 @@ def people_at(prior_z, ratio, sigma=None):
     """One pixel each: how far they are by the prior, and by themselves over that."""
     prior_z = np.array(prior_z, float)
     anchors = made_anchors(prior_z, prior_z * ratio, np.arange(len(prior_z)))
-    if sigma is None:
-        return anchors
-    rest = (getattr(anchors, name) for name in ('prior_z', 'mesh_z', 'person', 'row', 'column'))
-    return Anchors(*rest, np.full(len(prior_z), sigma))
+    return anchors if sigma is None else replace(anchors, sigma=np.full(len(prior_z), sigma))
 
 
 @pytest.mark.parametrize('ratio', [0.8, 1.0, 1.25])

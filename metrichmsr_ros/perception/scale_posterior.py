@@ -56,10 +56,10 @@ def mean_correction(
     reach = np.array([_REACH[0] * np.hypot(scale_sigma, slope), _REACH[1]])
     reach[0] = min(reach[0], largest + _MARGIN)
     middle = np.zeros(2)
+    along, across = (np.linspace(-1, 1, cells) for cells in _CELLS)
     for _ in range(_LEVELS):
-        steps = [np.linspace(-1, 1, cells) for cells in _CELLS]
-        ratio = (middle[0] + reach[0] * steps[0])[:, None]
-        shift = (middle[1] + reach[1] * steps[1])[None]
+        ratio = (middle[0] + reach[0] * along)[:, None]
+        shift = (middle[1] + reach[1] * across)[None]
         scale = np.maximum(np.exp(ratio) - slope * shift, _LEAST_SCALE)
         log_scale = np.log(scale)
         # What is known is a density of log scale and shift; the grid is one of ratio and shift.
